@@ -1,0 +1,29 @@
+// Writes frames to a pcap file that tcpdump and Wireshark read, over libpcap.
+// add() is for one thread; each frame is flushed at close, or when the file is destroyed.
+#pragma once
+#include <pcap/pcap.h>
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "common/result.hpp"
+
+namespace hush::net {
+
+class Capture {
+ public:
+  static Result<Capture> create(const std::string& path);
+  void add(std::span<const std::byte> frame);
+  void flush();
+
+ private:
+  struct Close {
+    void operator()(pcap_t* p) const { pcap_close(p); }
+    void operator()(pcap_dumper_t* d) const { pcap_dump_close(d); }
+  };
+  std::unique_ptr<pcap_t, Close> format_;
+  std::unique_ptr<pcap_dumper_t, Close> file_;
+};
+
+}  // namespace hush::net

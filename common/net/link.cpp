@@ -1,0 +1,61 @@
+#include "common/net/link.hpp"
+
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+
+#include <memory>
+
+namespace hush::net {
+namespace {
+
+struct FreeSocket {
+  void operator()(nl_sock* s) const { nl_socket_free(s); }
+};
+struct PutLink {
+  void operator()(rtnl_link* l) const { rtnl_link_put(l); }
+};
+struct PutAddress {
+  void operator()(nl_addr* a) const { nl_addr_put(a); }
+};
+using Link = std::unique_ptr<rtnl_link, PutLink>;
+
+Error nl_error(const std::string& what, int code) { return error(what + ": " + nl_geterror(code)); }
+
+Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std::string& what) {
+  rtnl_link* found = nullptr;
+  if (const int rc = rtnl_link_get_kernel(socket, static_cast<int>(index), nullptr, &found); rc < 0)
+    return nl_error("look up interface " + std::to_string(index), rc);
+  const Link now{found};
+  if (const int rc = rtnl_link_change(socket, now.get(), change, 0); rc < 0)
+    return nl_error(what + " of interface " + rtnl_link_get_name(now.get()), rc);
+  return {};
+}
+
+}  // namespace
+
+Result<void> change_link(unsigned index, const LinkChange& wanted) {
+  const std::unique_ptr<nl_sock, FreeSocket> socket{nl_socket_alloc()};
+  if (!socket) return error("netlink: out of memory", ENOMEM);
+  if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0) return nl_error("netlink", rc);
+
+  const Link change{rtnl_link_alloc()};
+  if (wanted.mtu) rtnl_link_set_mtu(change.get(), *wanted.mtu);
+  if (wanted.up && *wanted.up) rtnl_link_set_flags(change.get(), IFF_UP);
+  if (wanted.up && !*wanted.up) rtnl_link_unset_flags(change.get(), IFF_UP);
+  if (wanted.mac) {
+    nl_addr* parsed = nullptr;
+    if (const int rc = nl_addr_parse(wanted.mac->c_str(), AF_LLC, &parsed); rc < 0)
+      return nl_error("MAC address '" + *wanted.mac + "'", rc);
+    const std::unique_ptr<nl_addr, PutAddress> address{parsed};
+    rtnl_link_set_addr(change.get(), address.get());
+  }
+  if (wanted.master) {
+    const unsigned master = if_nametoindex(wanted.master->c_str());
+    if (master == 0) return errno_error("bridge " + *wanted.master);
+    rtnl_link_set_master(change.get(), static_cast<int>(master));
+  }
+  return apply(socket.get(), index, change.get(), "change");
+}
+
+}  // namespace hush::net

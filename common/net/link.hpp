@@ -1,0 +1,21 @@
+// Properties of network interfaces, over libnl-route (rtnetlink). Control path only.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/result.hpp"
+
+namespace hush::net {
+
+struct LinkChange {  // what is not set stays
+  std::optional<bool> up;
+  std::optional<std::uint32_t> mtu;
+  std::optional<std::string> mac;     // "00:16:3e:00:00:01"
+  std::optional<std::string> master;  // name of a bridge
+};
+
+// index: of the interface; survives a rename.
+Result<void> change_link(unsigned index, const LinkChange& change);
+
+}  // namespace hush::net

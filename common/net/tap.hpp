@@ -1,0 +1,45 @@
+// A TAP device (one queue of it), with offload headers. No library covers this; it is three ioctls.
+//
+// Non-blocking. The interface exists as long as a descriptor of it is open. Frames are read and written by
+// the caller with readv/writev on fd(): a VnetHeader, then the frame.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "common/result.hpp"
+
+namespace hush::net {
+
+// What the reader of the TAP can take, hence what the kernel may leave undone in frames that it sends.
+struct Offloads {
+  bool checksum = false;  // VIRTIO_NET_HDR_F_NEEDS_CSUM
+  bool tso4 = false;      // needs checksum
+  bool tso6 = false;      // needs checksum
+  bool operator==(const Offloads&) const = default;
+};
+
+class Tap {
+ public:
+  Tap() = default;
+  // Creates the interface. Fails with what to do where /dev/net/tun is missing or the name is taken.
+  static Result<Tap> create(const std::string& name);
+  Tap(Tap&& other) noexcept { *this = std::move(other); }
+  Tap& operator=(Tap&& other) noexcept;
+  ~Tap() { close(); }
+
+  void close();
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  [[nodiscard]] int fd() const { return fd_; }
+  // Does not change when a script renames the interface (vifname=).
+  [[nodiscard]] unsigned index() const { return index_; }
+
+  Result<void> set_offloads(Offloads offloads);
+  Result<void> set_carrier(bool up);
+
+ private:
+  int fd_ = -1;
+  unsigned index_ = 0;
+};
+
+}  // namespace hush::net

@@ -1,0 +1,44 @@
+#include "common/xen/event_channels.hpp"
+
+#include <fcntl.h>
+
+#include <string>
+
+namespace hush::xen {
+
+Result<EventChannels> EventChannels::open() {
+  xenevtchn_handle* handle = xenevtchn_open(nullptr, 0);
+  if (!handle) return errno_error("cannot open /dev/xen/evtchn (as root, on Xen: modprobe xen-evtchn)");
+  // xenevtchn.h: xenevtchn_pending may block; with this it returns instead, and saves a poll a call.
+  const int fd = xenevtchn_fd(handle);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  return EventChannels{handle};
+}
+
+Result<EvtchnPort> EventChannels::alloc_unbound(DomId peer) {
+  const int port = xenevtchn_bind_unbound_port(handle_.get(), peer.value);
+  if (port < 0) return errno_error("allocate an event channel for domain " + std::to_string(peer.value));
+  return EvtchnPort{static_cast<std::uint32_t>(port)};
+}
+
+Result<EvtchnPort> EventChannels::bind(DomId peer, EvtchnPort remote) {
+  const int port = xenevtchn_bind_interdomain(handle_.get(), peer.value, remote.value);
+  if (port < 0)
+    return errno_error("bind event channel " + std::to_string(remote.value) + " of domain " +
+                       std::to_string(peer.value));
+  return EvtchnPort{static_cast<std::uint32_t>(port)};
+}
+
+void EventChannels::unbind(EvtchnPort port) { xenevtchn_unbind(handle_.get(), port.value); }
+
+void EventChannels::notify(EvtchnPort port) { xenevtchn_notify(handle_.get(), port.value); }
+
+std::optional<EvtchnPort> EventChannels::pending() {
+  const int port = xenevtchn_pending(handle_.get());
+  if (port < 0) return std::nullopt;
+  return EvtchnPort{static_cast<std::uint32_t>(port)};
+}
+
+void EventChannels::unmask(EvtchnPort port) { xenevtchn_unmask(handle_.get(), port.value); }
+
+}  // namespace hush::xen

@@ -1,0 +1,83 @@
+#include "common/xen/grant_table.hpp"
+
+#include <sys/mman.h>
+
+#include <string>
+#include <utility>
+
+namespace hush::xen {
+
+MappedPages& MappedPages::operator=(MappedPages&& other) noexcept {
+  if (this != &other) {
+    reset();
+    table_ = std::exchange(other.table_, nullptr);
+    base_ = std::exchange(other.base_, nullptr);
+    pages_ = std::exchange(other.pages_, 0);
+  }
+  return *this;
+}
+
+void MappedPages::reset() {
+  if (base_) xengnttab_unmap(table_, base_, pages_);
+  base_ = nullptr;
+  pages_ = 0;
+}
+
+Result<GrantTable> GrantTable::open() {
+  xengnttab_handle* handle = xengnttab_open(nullptr, 0);
+  if (!handle)
+    return errno_error("cannot open /dev/xen/gntdev (as root, on Xen: modprobe xen-gntdev)");
+  return GrantTable{handle};
+}
+
+Result<MappedPages> GrantTable::map(DomId peer, Gref gref, std::optional<UnmapNotify> notify) {
+  constexpr int kProtection = PROT_READ | PROT_WRITE;
+  void* base = nullptr;
+  if (notify) {
+    const std::uint32_t port = notify->port ? notify->port->value : UINT32_MAX;
+    base = xengnttab_map_grant_ref_notify(handle_.get(), peer.value, gref.value, kProtection,
+                                          static_cast<std::uint32_t>(notify->clear_byte), port);
+  } else {
+    base = xengnttab_map_grant_ref(handle_.get(), peer.value, gref.value, kProtection);
+  }
+  if (!base)
+    return errno_error("map grant " + std::to_string(gref.value) + " of domain " + std::to_string(peer.value));
+  return MappedPages{handle_.get(), base, 1};
+}
+
+Result<MappedPages> GrantTable::map(DomId peer, std::span<const std::uint32_t> grefs, bool writable) {
+  const auto count = static_cast<std::uint32_t>(grefs.size());
+  std::vector<std::uint32_t> refs(grefs.begin(), grefs.end());  // the C call takes a pointer to non-const
+  void* base = xengnttab_map_domain_grant_refs(handle_.get(), count, peer.value, refs.data(),
+                                               writable ? PROT_READ | PROT_WRITE : PROT_READ);
+  if (!base)
+    return errno_error("map " + std::to_string(count) + " grants of domain " + std::to_string(peer.value));
+  return MappedPages{handle_.get(), base, count};
+}
+
+void CopyBatch::from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<std::byte> to) {
+  auto& segment = segments_.emplace_back();
+  segment.source.foreign = {gref, offset, peer.value};
+  segment.dest.virt = to.data();
+  segment.len = static_cast<std::uint16_t>(to.size());
+  segment.flags = GNTCOPY_source_gref;
+}
+
+void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<const std::byte> from) {
+  auto& segment = segments_.emplace_back();
+  segment.source.virt = const_cast<std::byte*>(from.data());  // the C struct has no const; it is only read
+  segment.dest.foreign = {gref, offset, peer.value};
+  segment.len = static_cast<std::uint16_t>(from.size());
+  segment.flags = GNTCOPY_dest_gref;
+}
+
+Result<void> CopyBatch::run(GrantTable& table) {
+  if (segments_.empty()) return {};
+  if (xengnttab_grant_copy(table.handle(), static_cast<std::uint32_t>(segments_.size()), segments_.data()) == 0)
+    return {};
+  Error failure = errno_error("grant copy of " + std::to_string(segments_.size()) + " segments");
+  for (auto& segment : segments_) segment.status = GNTST_general_error;
+  return failure;
+}
+
+}  // namespace hush::xen

@@ -1,0 +1,87 @@
+// The grants of other domains, over libxengnttab: map pages, copy bytes.
+//
+// A GrantTable is one open /dev/xen/gntdev. Maps made through it live until their MappedPages is destroyed,
+// or the process ends (the kernel unmaps). Not thread-safe: one handle a thread. Must outlive its mappings.
+#pragma once
+#include <xengnttab.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/result.hpp"
+#include "common/types.hpp"
+
+namespace hush::xen {
+
+// When a mapping or a share ends, even by kill -9, the kernel clears this byte of its page and then
+// notifies the port. -1: not that one.
+struct UnmapNotify {
+  std::int32_t clear_byte = -1;
+  std::optional<EvtchnPort> port;
+};
+
+// Pages of a peer, mapped here, contiguous. Unmapped on destruction.
+class MappedPages {
+ public:
+  MappedPages() = default;
+  MappedPages(xengnttab_handle* table, void* base, std::uint32_t pages)
+      : table_(table), base_(base), pages_(pages) {}
+  MappedPages(MappedPages&& other) noexcept { *this = std::move(other); }
+  MappedPages& operator=(MappedPages&& other) noexcept;
+  ~MappedPages() { reset(); }
+
+  void reset();
+  [[nodiscard]] void* base() const { return base_; }  // for common/shm only; null after reset or move
+  [[nodiscard]] std::uint32_t pages() const { return pages_; }
+
+ private:
+  xengnttab_handle* table_ = nullptr;
+  void* base_ = nullptr;
+  std::uint32_t pages_ = 0;
+};
+
+class GrantTable {
+ public:
+  // Fails with what to do where /dev/xen/gntdev is missing.
+  static Result<GrantTable> open();
+
+  // Maps one page of the peer for reading and writing. Notify is set up where given.
+  Result<MappedPages> map(DomId peer, Gref gref, std::optional<UnmapNotify> notify = {});
+  // Maps pages of the peer in one contiguous run, in the order of the grefs.
+  Result<MappedPages> map(DomId peer, std::span<const std::uint32_t> grefs, bool writable);
+
+  [[nodiscard]] xengnttab_handle* handle() const { return handle_.get(); }
+
+ private:
+  struct Close {
+    void operator()(xengnttab_handle* h) const { xengnttab_close(h); }
+  };
+  explicit GrantTable(xengnttab_handle* h) : handle_(h) {}
+  std::unique_ptr<xengnttab_handle, Close> handle_;
+};
+
+// Copies between own memory and granted pages of peers, gathered into one hypervisor call.
+// Capacity is set once; adding allocates nothing.
+class CopyBatch {
+ public:
+  explicit CopyBatch(std::size_t capacity) { segments_.reserve(capacity); }
+
+  // offset + bytes.size() must be <= kPageSize: the caller has checked the peer's numbers.
+  void from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<std::byte> to);
+  void to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<const std::byte> from);
+
+  [[nodiscard]] std::size_t size() const { return segments_.size(); }
+  [[nodiscard]] bool full() const { return segments_.size() == segments_.capacity(); }
+  // Runs all. After an error of the call as a whole every segment counts as failed.
+  Result<void> run(GrantTable& table);
+  // GNTST_okay (0) or a negative GNTST_* of <xen/grant_table.h>, of the i-th segment, after run().
+  [[nodiscard]] std::int16_t status(std::size_t i) const { return segments_[i].status; }
+  void clear() { segments_.clear(); }
+
+ private:
+  std::vector<xengnttab_grant_copy_segment_t> segments_;
+};
+
+}  // namespace hush::xen

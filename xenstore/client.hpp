@@ -1,0 +1,68 @@
+// Xenstore, over libxenstore: reads, writes, transactions that retry by themselves, watches on an Asio loop.
+//
+// Works in Dom0, in a guest and in simxen alike. For the control thread only: calls wait for xenstored, and
+// the packet path never calls them. Paths that do not start with '/' are relative to /local/domain/<self>.
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/event/fd_watcher.hpp"
+#include "common/result.hpp"
+
+struct xs_handle;
+
+namespace hush::xenstore {
+
+class Client;
+
+// Reads and writes, outside or inside one transaction.
+class View {
+ public:
+  // nullopt: there is no such node. Any other failure is an error that names the path.
+  Result<std::optional<std::string>> read(const std::string& path) const;
+  // Child names; empty where there is no such node.
+  Result<std::vector<std::string>> list(const std::string& path) const;
+  Result<void> write(const std::string& path, const std::string& value) const;
+  // No error where there is no such node.
+  Result<void> remove(const std::string& path) const;
+
+ private:
+  friend class Client;
+  View(xs_handle* handle, std::uint32_t transaction) : handle_(handle), transaction_(transaction) {}
+  xs_handle* handle_;
+  std::uint32_t transaction_;
+};
+
+class Client {
+ public:
+  // Handlers of watches run on the loop, with the path that changed.
+  static Result<std::unique_ptr<Client>> open(boost::asio::io_context& loop);
+  ~Client();
+
+  [[nodiscard]] View view() const { return {handle_, 0}; }
+
+  // Runs body in a transaction until it commits. A conflict runs body again (at most kMaxConflicts times), so
+  // body only reads and writes through its view. An error of body aborts and is returned.
+  Result<void> transact(const std::function<Result<void>(View&)>& body);
+  static constexpr int kMaxConflicts = 100;
+
+  using Handler = std::function<void(const std::string& path)>;
+  // Fires once at once, then for each change at or below path. One handler a path.
+  Result<void> watch(const std::string& path, Handler handler);
+  void unwatch(const std::string& path);
+
+ private:
+  Client(boost::asio::io_context& loop, xs_handle* handle);
+  void on_readable();
+
+  xs_handle* handle_;
+  std::unique_ptr<event::FdWatcher> watcher_;
+  std::map<std::string, Handler> handlers_;  // the path is the token
+};
+
+}  // namespace hush::xenstore

@@ -1,0 +1,49 @@
+// Every xenstore key that Hushring reads or writes is spelled here and nowhere else.
+// Who writes which, when and in which transaction: README.md beside this file.
+#pragma once
+
+namespace hush::xenstore::key {
+
+// Both directories
+inline constexpr char kState[] = "state";
+inline constexpr char kMac[] = "mac";
+inline constexpr char kMtu[] = "mtu";
+
+// Backend directory: the toolstack
+inline constexpr char kFrontend[] = "frontend";
+inline constexpr char kFrontendId[] = "frontend-id";
+inline constexpr char kOnline[] = "online";
+inline constexpr char kBridge[] = "bridge";
+inline constexpr char kHotplugStatus[] = "hotplug-status";
+
+// Backend directory: the back end
+inline constexpr char kFeatureSg[] = "feature-sg";
+inline constexpr char kFeatureGsoTcpV4[] = "feature-gso-tcpv4";
+inline constexpr char kFeatureGsoTcpV6[] = "feature-gso-tcpv6";
+inline constexpr char kFeatureIpv6Csum[] = "feature-ipv6-csum-offload";
+inline constexpr char kFeatureNoCsum[] = "feature-no-csum-offload";
+inline constexpr char kFeatureRxCopy[] = "feature-rx-copy";
+inline constexpr char kFeatureRxFlip[] = "feature-rx-flip";
+inline constexpr char kFeatureSplitEventChannels[] = "feature-split-event-channels";
+
+// Frontend directory: the toolstack
+inline constexpr char kBackend[] = "backend";
+inline constexpr char kBackendId[] = "backend-id";
+
+// Frontend directory: the front end
+inline constexpr char kTxRingRef[] = "tx-ring-ref";
+inline constexpr char kRxRingRef[] = "rx-ring-ref";
+inline constexpr char kEventChannel[] = "event-channel";
+inline constexpr char kEventChannelTx[] = "event-channel-tx";
+inline constexpr char kEventChannelRx[] = "event-channel-rx";
+inline constexpr char kRequestRxCopy[] = "request-rx-copy";
+inline constexpr char kFeatureRxNotify[] = "feature-rx-notify";
+inline constexpr char kMultiQueueNumQueues[] = "multi-queue-num-queues";
+
+// Elsewhere
+inline constexpr char kDomid[] = "domid";
+inline constexpr char kBackendVif[] = "backend/vif";  // relative to the back end's domain
+inline constexpr char kDeviceVif[] = "device/vif";    // relative to the guest
+inline constexpr char kError[] = "error";             // error/<path of the device>/error, as the kernel's xenbus
+
+}  // namespace hush::xenstore::key

@@ -1,0 +1,78 @@
+// What the two ends of a vif tell each other, as values; this is the only place that turns them into keys
+// and back. A value from a peer is checked here, against a named limit, and the error says which key it was.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/result.hpp"
+#include "common/types.hpp"
+#include "xenstore/client.hpp"
+#include "xenstore/xenbus_state.hpp"
+
+namespace hush::xenstore {
+
+// Which vif: the guest's domain and the device number in it.
+struct VifId {
+  DomId domid;
+  std::uint32_t handle = 0;
+  auto operator<=>(const VifId&) const = default;
+};
+// xl's devids are small; the limit keeps the interface's name within IFNAMSIZ.
+inline constexpr std::uint32_t kMaxHandle = 65535;
+
+[[nodiscard]] std::string vif_name(VifId id);                  // "vif3.0", as the kernel's netback names it
+[[nodiscard]] std::string backend_path(VifId id);              // relative to the back end's domain
+[[nodiscard]] std::optional<VifId> parse_backend_path(const std::string& path);  // that, or anything below it
+
+// What an end can do with frames, in the words of its feature keys.
+struct Features {
+  bool sg = false;
+  bool gso_tcpv4 = false;
+  bool gso_tcpv6 = false;
+  bool ipv4_csum = true;   // on unless feature-no-csum-offload says otherwise
+  bool ipv6_csum = false;
+  bool rx_notify = false;               // front end only
+  bool split_event_channels = false;    // back end only
+  bool operator==(const Features&) const = default;
+};
+
+// What the toolstack says of a vif, in the backend directory.
+struct BackendSettings {
+  std::string frontend;  // path of the frontend directory
+  bool online = false;
+  std::optional<std::string> bridge;
+  std::optional<std::uint32_t> mtu;
+  // The hotplug script has finished; true as well where no script is at work (no such node).
+  bool hotplug_done = false;
+};
+
+// Where the front end's queue is.
+struct QueueAddress {
+  Gref tx_ring;
+  Gref rx_ring;
+  EvtchnPort tx_port;
+  EvtchnPort rx_port;  // the same as tx_port: one channel for both
+};
+
+struct FrontendOffer {
+  QueueAddress queue;
+  Features features;
+};
+
+// Back-end side
+Result<BackendSettings> read_backend_settings(const View& view, VifId id);
+Result<void> write_backend_offer(const View& view, VifId id, const Features& features);
+Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend);
+
+// Front-end side. backend: path of the backend directory.
+Result<Features> read_backend_features(const View& view, const std::string& backend);
+Result<void> write_frontend_offer(const View& view, const std::string& frontend, const FrontendOffer& offer);
+
+// A state node; unknown where there is none.
+Result<XenbusState> read_state(const View& view, const std::string& directory);
+// Writes the state where the directory has one. A node that is gone stays gone (it is not made again by a
+// late write, as in xenbus_switch_state of Linux), and that is no error.
+Result<void> switch_state(Client& client, const std::string& directory, XenbusState state);
+
+}  // namespace hush::xenstore
