@@ -9,8 +9,9 @@
 namespace hush {
 
 struct Error {
+  Error() = default;
   Error(int code_value, std::string what) : code(code_value), text(std::move(what)) {}
-  int code;          // an errno value; 0 where none applies
+  int code = 0;      // an errno value; 0 where none applies
   std::string text;  // what was tried, on what, and why it failed: one line
 };
 
