@@ -1,6 +1,8 @@
 #include "xenstore/client.hpp"
 
+extern "C" {  // the header does not say so itself
 #include <xenstore.h>
+}
 
 #include <cstdlib>
 

@@ -1,0 +1,128 @@
+// hush-backd: serves the vifs of this domain from user space. Builds the objects and runs the control loop.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <thread>
+
+#include "common/telemetry/control_server.hpp"
+#include "dom0/preflight.hpp"
+#include "dom0/report.hpp"
+#include "dom0/vif/vif_manager.hpp"
+#include "xenstore/keys.hpp"
+
+namespace {
+
+using namespace hush;
+using nlohmann::json;
+
+struct Options {
+  unsigned threads = 1;
+  std::string run_directory = "/run/hushring";
+  std::string log_level = "info";
+  std::vector<std::string> captures;  // VIF=FILE
+};
+
+constexpr unsigned kMaxThreads = 64;
+
+json answer(const dom0::VifManager& manager, const json& request) {
+  const std::string command = request.value("command", "");
+  const std::string name = request.value("vif", "");
+  const auto of_vifs = [&](json (*say)(const dom0::Vif&)) -> json {
+    json lines = json::array();
+    for (const auto& [id, vif] : manager.vifs())
+      if (name.empty() || vif->name() == name) lines.push_back(say(*vif));
+    if (!name.empty() && lines.empty()) return {{"error", "no vif " + name + " here"}, {"code", ENOENT}};
+    return {{"vifs", lines}};
+  };
+  if (command == "list") return of_vifs(dom0::describe);
+  if (command == "stats") return of_vifs(dom0::count);
+  if (command == "capture" || command == "capture-stop") {
+    dom0::Vif* vif = manager.find(name);
+    if (!vif) return {{"error", "no vif " + name + " here"}, {"code", ENOENT}};
+    if (command == "capture-stop") return vif->stop_capture(), json::object();
+    if (auto done = vif->start_capture(request.value("file", "")); !done)
+      return {{"error", done.error().text}, {"code", done.error().code}};
+    return json::object();
+  }
+  return {{"error", "unknown command '" + command + "'; it is one of list, stats, capture, capture-stop"},
+          {"code", EINVAL}};
+}
+
+Result<std::vector<dom0::Worker>> start_workers(unsigned count) {
+  std::vector<dom0::Worker> workers;
+  for (unsigned i = 0; i < count; ++i) {
+    auto thread = event::DataThread::start("hush-data-" + std::to_string(i));
+    if (!thread) return thread.error();
+    auto memory = std::make_unique<dom0::BatchMemory>((*thread)->grants());
+    workers.push_back({std::move(*thread), std::move(memory), 0});
+  }
+  return workers;
+}
+
+Result<void> serve(const Options& options) {
+  if (auto clear = dom0::check_no_kernel_netback(); !clear) return clear;
+  const auto lock = dom0::lock_run_directory(options.run_directory);
+  if (!lock) return lock.error();
+
+  boost::asio::io_context loop{1};
+  boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
+  signals.async_wait([&](const boost::system::error_code& failed, int signal) {
+    if (failed) return;
+    spdlog::info("stopping on {}; connected guests keep their state and wait", strsignal(signal));
+    loop.stop();
+  });
+
+  auto workers = start_workers(options.threads);
+  if (!workers) return workers.error();
+  auto store = xenstore::Client::open(loop);
+  if (!store) return store.error();
+  dom0::Host host{loop, **store, std::move(*workers), {}};
+  dom0::VifManager manager{host};
+  for (const auto& capture : options.captures) {
+    const auto split = capture.find('=');
+    manager.capture_when_connected(capture.substr(0, split), capture.substr(split + 1));
+  }
+  const auto control = telemetry::ControlServer::listen(loop, options.run_directory + "/backd.sock",
+                                                        [&](const json& request) { return answer(manager, request); });
+  if (!control) return control.error();
+  if (auto watching = manager.start(); !watching) return watching;
+  spdlog::info("ready: {} data thread{}", options.threads, options.threads == 1 ? "" : "s");
+  loop.run();
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Serves the virtual network interfaces of guests (the back end of Xen's network split driver)."};
+  app.set_version_flag("--version", HUSH_VERSION);
+  app.add_option("--threads", options.threads, "data threads")->check(CLI::Range(1U, kMaxThreads))->capture_default_str();
+  app.add_option("--run-dir", options.run_directory, "where the lock and the control socket lie")->capture_default_str();
+  app.add_option("--log-level", options.log_level, "how much is said on stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.add_option("--capture", options.captures, "VIF=FILE: frames of the vif, as pcap, from its connection on")
+      ->check([](const std::string& text) {
+        const auto split = text.find('=');
+        return split == std::string::npos || split == 0 || split + 1 == text.size() ? "expected VIF=FILE, as vif1.0=/tmp/a.pcap"
+                                                                                      : std::string();
+      });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int rc = app.exit(e);
+    return rc == 0 ? 0 : 2;
+  }
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("hush-backd"));
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  spdlog::flush_on(spdlog::level::trace);
+  if (auto served = serve(options); !served) {
+    spdlog::error("{}", served.error().text);
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,36 @@
+#include "dom0/preflight.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <filesystem>
+#include <string>
+
+namespace hush::dom0 {
+namespace fs = std::filesystem;
+
+Result<void> check_no_kernel_netback() {
+  const fs::path driver = "/sys/bus/xen-backend/drivers/vif";
+  std::error_code failed;
+  if (!fs::exists(driver, failed)) return {};
+  std::string owned;
+  for (const auto& entry : fs::directory_iterator(driver, failed))
+    if (entry.path().filename().string().starts_with("vif-")) owned += " " + entry.path().filename().string();
+  return error("the kernel's xen-netback is loaded" + (owned.empty() ? "" : " and owns" + owned) +
+                   "; it would answer the vifs first. Detach them, then: modprobe -r xen-netback; and to keep it "
+                   "away: echo 'install xen-netback /bin/false' > /etc/modprobe.d/hushring.conf",
+               EBUSY);
+}
+
+Result<int> lock_run_directory(const std::string& directory) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  if (failed) return error("cannot make " + directory + ": " + failed.message(), failed.value());
+  const std::string path = directory + "/backd.lock";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return errno_error("cannot open " + path);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) return errno_error("another hush-backd holds " + path);
+  return fd;
+}
+
+}  // namespace hush::dom0

@@ -1,0 +1,14 @@
+// What must be true of the machine before the back end may serve vifs.
+#pragma once
+#include "common/result.hpp"
+
+namespace hush::dom0 {
+
+// Fails where the kernel's xen-netback would answer the vifs, saying what to do.
+Result<void> check_no_kernel_netback();
+
+// Takes the lock file of the run directory, so that two daemons never serve the same vifs. Held until the
+// process ends; the value is the descriptor.
+Result<int> lock_run_directory(const std::string& directory);
+
+}  // namespace hush::dom0

@@ -1,0 +1,48 @@
+// What a queue counts. Written by its data thread, read by the control thread.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "common/netif/assemble.hpp"
+#include "common/telemetry/counter.hpp"
+
+namespace hush::dom0 {
+
+using telemetry::Counter;
+
+// Why a frame towards the guest was dropped.
+enum class RxDrop : std::uint8_t {
+  needs_scatter_gather,  // longer than a slot, and the front end takes one slot a frame
+  gso_not_agreed,        // segmented by the kernel before the front end's offer was known
+  grant_copy_failed,     // the guest's grant was bad
+};
+inline constexpr std::size_t kRxDrops = 3;
+[[nodiscard]] constexpr std::string_view name(RxDrop d) {
+  constexpr std::array<std::string_view, kRxDrops> kNames{"needs_scatter_gather", "gso_not_agreed",
+                                                          "grant_copy_failed"};
+  return kNames[static_cast<std::size_t>(d)];
+}
+
+struct DirectionCounters {
+  Counter packets;           // delivered whole
+  Counter bytes;             // of them
+  Counter slots;             // ring slots they took
+  Counter batches;           // passes that moved at least one packet
+  Counter copy_calls;        // grant-copy hypervisor calls
+  Counter copies;            // grant-copy segments
+  Counter notifies_sent;     // events to the guest
+  Counter notifies_saved;    // publishes that needed no event
+  Counter events;            // events from the guest
+};
+
+struct QueueCounters {
+  DirectionCounters guest_tx;
+  DirectionCounters guest_rx;
+  std::array<Counter, netif::kTxFaults> tx_faults;
+  std::array<Counter, kRxDrops> rx_drops;
+  Counter rx_waits;                // times a frame waited for the guest to post slots
+  Counter rx_gso_checksum_fixup;   // as the kernel netback's ethtool counter: GSO without csum_blank
+};
+
+}  // namespace hush::dom0

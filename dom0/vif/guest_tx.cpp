@@ -1,0 +1,175 @@
+#include "dom0/vif/guest_tx.hpp"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace hush::dom0 {
+namespace {
+
+constexpr std::size_t kLied = SIZE_MAX;
+// A frame towards the guest that is read behind a nearly full scratch must fit whole: 64 KiB and headers.
+constexpr std::size_t kLargestFramePages = 17;
+
+}  // namespace
+
+BatchMemory::BatchMemory(xen::GrantTable& table)
+    : grants(table),
+      copies(netif::kSlots),
+      scratch(netif::kSlots + kLargestFramePages),
+      requests{},
+      packets(std::make_unique<std::array<netif::TxPacket, netif::kSlots>>()) {}
+
+GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters)
+    : ring_(ring), peer_(peer), tap_(tap), memory_(memory), counters_(counters), head_{} {}
+
+Pass GuestTx::run(bool& notify) {
+  const auto pending = ring_.pending();
+  if (!pending) {
+    fault_ = "guest_tx ring index impossible";
+    return Pass::fault;
+  }
+  if (*pending == 0) return ring_.final_check() ? Pass::again : Pass::idle;
+
+  for (std::uint32_t i = 0; i < *pending; ++i) memory_.requests[i] = ring_.take();
+  const std::size_t packets = assemble(*pending);
+  if (packets == kLied) return Pass::fault;
+  copy_in(packets);
+
+  std::size_t slot = 0;
+  std::size_t segment = 0;
+  for (auto& packet : std::span(*memory_.packets).first(packets)) {
+    if (packet.fault == netif::TxFault::none) {
+      for (std::size_t i = 0; i < packet.fragment_count; ++i)
+        if (memory_.copies.status(segment++) != 0) packet.fault = netif::TxFault::grant_copy_failed;
+    }
+    deliver(packet, slot);
+    answer(packet, slot);
+    slot += packet.slots;
+  }
+  counters_.guest_tx.batches.add();
+  notify = ring_.publish();
+  return Pass::again;
+}
+
+std::size_t GuestTx::assemble(std::uint32_t slots) {
+  const std::span<const netif::TxRequest> requests{memory_.requests.data(), slots};
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < slots; ++count) {
+    netif::TxPacket& packet = (*memory_.packets)[count];
+    packet = netif::assemble_tx(requests.subspan(at));
+    if (fatal(packet.fault)) {
+      counters_.tx_faults[static_cast<std::size_t>(packet.fault)].add();
+      fault_ = name(packet.fault);
+      return kLied;
+    }
+    at += packet.slots;
+  }
+  return count;
+}
+
+// Each slot is copied to the scratch page of its own number.
+void GuestTx::copy_in(std::size_t packets) {
+  memory_.copies.clear();
+  std::size_t slot = 0;
+  for (const auto& packet : std::span(*memory_.packets).first(packets)) {
+    if (packet.fault == netif::TxFault::none)
+      for (const auto& f : packet.data())
+        memory_.copies.from_peer(peer_, f.gref, f.offset, memory_.scratch.from(slot + f.slot).first(f.length));
+    slot += packet.slots;
+  }
+  if (memory_.copies.size() == 0) return;
+  counters_.guest_tx.copy_calls.add();
+  counters_.guest_tx.copies.add(memory_.copies.size());
+  // A failure of the whole call marks every segment, and so drops each packet, answered and counted.
+  (void)memory_.copies.run(memory_.grants);
+}
+
+void GuestTx::deliver(netif::TxPacket& packet, std::size_t first_page) {
+  if (packet.fault == netif::TxFault::none) packet.fault = send(packet, first_page);
+  if (packet.fault != netif::TxFault::none) {
+    counters_.tx_faults[static_cast<std::size_t>(packet.fault)].add();
+    return;
+  }
+  counters_.guest_tx.packets.add();
+  counters_.guest_tx.bytes.add(packet.length);
+  counters_.guest_tx.slots.add(packet.slots);
+}
+
+netif::TxFault GuestTx::send(const netif::TxPacket& packet, std::size_t first_page) {
+  net::VnetHeader header{};
+  // [0] the header, [1] a gathered head where needed, then the slots.
+  std::array<iovec, 2 + netif::kMaxDataSlots> parts;
+  std::size_t count = 2;
+  for (const auto& f : packet.data())
+    parts[count++] = {memory_.scratch.from(first_page + f.slot).data(), f.length};
+  parts[0] = {&header, sizeof header};
+  parts[1] = {head_.data(), 0};
+
+  if (packet.csum_blank || packet.gso) {
+    std::span<std::byte> head{static_cast<std::byte*>(parts[2].iov_base), parts[2].iov_len};
+    if (!net::find_transport(head) && packet.fragment_count > 1) {
+      // The headers go on in further slots: gather them.
+      std::size_t gathered = 0;
+      for (std::size_t i = 2; i < count && gathered < head_.size(); ++i) {
+        const std::size_t n = std::min(parts[i].iov_len, head_.size() - gathered);
+        std::memcpy(head_.data() + gathered, parts[i].iov_base, n);
+        parts[i] = {static_cast<std::byte*>(parts[i].iov_base) + n, parts[i].iov_len - n};
+        gathered += n;
+      }
+      parts[1].iov_len = gathered;
+      head = {head_.data(), gathered};
+    }
+    if (const auto fault = describe_offload(packet, head, header); fault != netif::TxFault::none) return fault;
+  } else if (packet.data_validated) {
+    header.flags = net::vnet::kDataValid;
+  }
+
+  if (capture_) record(std::span(parts).subspan(1, count - 1));
+  if (writev(tap_, parts.data(), static_cast<int>(count)) < 0) return netif::TxFault::tap_refused;
+  return netif::TxFault::none;
+}
+
+netif::TxFault GuestTx::describe_offload(const netif::TxPacket& packet, std::span<std::byte> head,
+                                         net::VnetHeader& header) {
+  const auto transport = net::find_transport(head);
+  if (!transport || transport->header_bytes > packet.length) return netif::TxFault::no_csum_header;
+  header.flags = net::vnet::kNeedsCsum;
+  header.csum_start = transport->start;
+  header.csum_offset = transport->csum_offset;
+  if (!packet.gso) return netif::TxFault::none;
+
+  if (!transport->tcp || transport->ipv6 != packet.gso->ipv6) return netif::TxFault::no_csum_header;
+  if (!packet.csum_blank) {
+    // Segmentation implies a checksum to be filled in; some front ends forget to say so.
+    net::set_pseudo_checksum(head, *transport, packet.length - transport->start);
+    counters_.rx_gso_checksum_fixup.add();
+  }
+  header.gso_type = packet.gso->ipv6 ? net::vnet::kGsoTcpV6 : net::vnet::kGsoTcpV4;
+  header.gso_size = packet.gso->size;
+  header.hdr_len = transport->header_bytes;
+  return netif::TxFault::none;
+}
+
+void GuestTx::answer(const netif::TxPacket& packet, std::size_t first_slot) {
+  const std::int16_t verdict = packet.fault == netif::TxFault::none ? netif::status::kOkay : netif::status::kError;
+  for (std::size_t i = 0; i < packet.slots; ++i) {
+    // Extra-info slots carry no id; a front end skips their answers.
+    const bool extra = i > 0 && i <= packet.extras;
+    ring_.put(extra ? netif::TxResponse{0, netif::status::kNull}
+                    : netif::TxResponse{memory_.requests[first_slot + i].id, verdict});
+  }
+}
+
+void GuestTx::record(std::span<const iovec> frame) {
+  std::vector<std::byte> whole;
+  for (const iovec& part : frame) {
+    const auto* bytes = static_cast<const std::byte*>(part.iov_base);
+    whole.insert(whole.end(), bytes, bytes + part.iov_len);
+  }
+  capture_->add(whole);
+}
+
+}  // namespace hush::dom0

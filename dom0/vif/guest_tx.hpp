@@ -1,0 +1,66 @@
+// From the guest to the TAP: drain the ring, copy every slot in one hypervisor call, write the frames,
+// answer, publish once.
+#pragma once
+#include <array>
+#include <memory>
+#include <string_view>
+
+#include "common/net/capture.hpp"
+#include "common/net/frame.hpp"
+#include "common/net/vnet_header.hpp"
+#include "common/netif/assemble.hpp"
+#include "common/xen/grant_table.hpp"
+#include "dom0/vif/counters.hpp"
+#include "dom0/vif/scratch.hpp"
+
+namespace hush::dom0 {
+
+// What a pass over a ring ended with.
+enum class Pass : std::uint8_t {
+  idle,   // nothing to do; the peer's event is asked for
+  again,  // more is there already
+  fault,  // the peer lied: the queue must not run again
+};
+
+// What the queues of a data thread share; a batch uses it from start to end.
+struct BatchMemory {
+  explicit BatchMemory(xen::GrantTable& table);
+  xen::GrantTable& grants;
+  xen::CopyBatch copies;
+  Scratch scratch;
+  std::array<netif::TxRequest, netif::kSlots> requests;
+  std::unique_ptr<std::array<netif::TxPacket, netif::kSlots>> packets;
+};
+
+class GuestTx {
+ public:
+  // tap: non-blocking, of the owner. Everything given by reference outlives this.
+  GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters);
+
+  // One batch: at most a ringful. notify is set where the guest wants an event for the answers.
+  Pass run(bool& notify);
+  // After a fault.
+  [[nodiscard]] std::string_view fault() const { return fault_; }
+  void capture_to(net::Capture* capture) { capture_ = capture; }  // null: off
+
+ private:
+  [[nodiscard]] std::size_t assemble(std::uint32_t slots);  // packets found; kLied
+  void copy_in(std::size_t packets);
+  void deliver(netif::TxPacket& packet, std::size_t first_page);
+  [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_page);
+  [[nodiscard]] netif::TxFault describe_offload(const netif::TxPacket& packet, std::span<std::byte> head,
+                                                net::VnetHeader& header);
+  void answer(const netif::TxPacket& packet, std::size_t first_slot);
+  void record(std::span<const iovec> frame);
+
+  netif::TxBack ring_;
+  DomId peer_;
+  int tap_;
+  BatchMemory& memory_;
+  QueueCounters& counters_;
+  net::Capture* capture_ = nullptr;
+  std::string_view fault_;
+  std::array<std::byte, net::kHeadBytes> head_;  // where a head had to be gathered from several slots
+};
+
+}  // namespace hush::dom0

@@ -1,0 +1,68 @@
+// A queue of a connected vif: its ring pair, its event channels, its end of the TAP. Lives on one data
+// thread, from the constructor to the destructor; the control thread holds it but only reads counters().
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/event/data_thread.hpp"
+#include "common/net/capture.hpp"
+#include "dom0/vif/guest_rx.hpp"
+#include "dom0/vif/guest_tx.hpp"
+#include "xenstore/vif_config.hpp"
+
+namespace hush::dom0 {
+
+// A data thread and the memory that its queues share.
+struct Worker {
+  std::unique_ptr<event::DataThread> thread;
+  std::unique_ptr<BatchMemory> memory;
+  std::size_t queues = 0;  // the control thread's count, for spreading
+};
+
+class Queue {
+ public:
+  // Called on the data thread, once, when the guest lied; the queue has stopped by then.
+  using OnFault = std::function<void(std::string reason)>;
+
+  // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
+  // starts both directions. tap stays the caller's and outlives the queue.
+  static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
+                                                const xenstore::FrontendOffer& frontend, int tap,
+                                                OnFault on_fault);
+  // On the data thread.
+  ~Queue();
+
+  // On the data thread: frames of both directions go to the file from now on; null ends it.
+  void capture_to(std::unique_ptr<net::Capture> capture);
+  // Any thread.
+  [[nodiscard]] const QueueCounters& counters() const { return counters_; }
+  [[nodiscard]] const xenstore::QueueAddress& address() const { return address_; }
+
+ private:
+  Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap, xen::MappedPages tx_page,
+        xen::MappedPages rx_page, OnFault on_fault);
+  Result<void> bind(DomId peer);
+  void run_tx();
+  void run_rx();
+  void again(void (Queue::*run)());
+  void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
+  void fail(std::string_view reason);
+
+  event::DataThread& thread_;
+  xenstore::QueueAddress address_;
+  xen::MappedPages tx_page_;
+  xen::MappedPages rx_page_;
+  OnFault on_fault_;
+  QueueCounters counters_;
+  GuestTx tx_;
+  GuestRx rx_;
+  event::FdWatcher tap_watcher_;
+  EvtchnPort tx_port_{};
+  EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
+  std::unique_ptr<net::Capture> capture_;
+  bool failed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
+};
+
+}  // namespace hush::dom0

@@ -1,0 +1,39 @@
+// Keeps one Vif for each backend directory under backend/vif of the own domain. Control thread only.
+#pragma once
+#include <map>
+#include <memory>
+#include <set>
+
+#include "dom0/vif/vif.hpp"
+
+namespace hush::dom0 {
+
+class VifManager {
+ public:
+  explicit VifManager(Host& host) : host_(host) {}
+
+  // Watches backend/vif and takes up what is there.
+  Result<void> start();
+
+  [[nodiscard]] const std::map<xenstore::VifId, std::unique_ptr<Vif>>& vifs() const { return vifs_; }
+  // By "vif3.0"; null where there is none.
+  [[nodiscard]] Vif* find(const std::string& name) const;
+  // New vifs of this name are captured to the file from their connection on.
+  void capture_when_connected(const std::string& name, const std::string& path) { captures_[name] = path; }
+
+ private:
+  void on_change(const std::string& path);
+  void settle();
+  void rescan();
+  void refresh(xenstore::VifId id);
+
+  Host& host_;
+  std::map<xenstore::VifId, std::unique_ptr<Vif>> vifs_;
+  std::map<std::string, std::string> captures_;  // by vif name, until it is connected
+  // A toolstack writes a vif's nodes one event each; they are looked at once, when all events are in.
+  std::set<xenstore::VifId> changed_;
+  bool rescan_ = false;
+  bool posted_ = false;
+};
+
+}  // namespace hush::dom0
