@@ -24,6 +24,8 @@ inline Error errno_error(std::string what) {
   return {code, std::move(what) + ": " + std::generic_category().message(code)};
 }
 
-inline Error error(std::string text, int code = 0) { return {code, std::move(text)}; }
+inline Error error(std::string text, int code = 0) {
+  return {code, std::move(text)};
+}
 
 }  // namespace hush

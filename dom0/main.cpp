@@ -85,8 +85,9 @@ Result<void> serve(const Options& options) {
     const auto split = capture.find('=');
     manager.capture_when_connected(capture.substr(0, split), capture.substr(split + 1));
   }
-  const auto control = telemetry::ControlServer::listen(loop, options.run_directory + "/backd.sock",
-                                                        [&](const json& request) { return answer(manager, request); });
+  const auto control =
+      telemetry::ControlServer::listen(loop, options.run_directory + "/backd.sock",
+                                       [&](const json& request) { return answer(manager, request); });
   if (!control) return control.error();
   if (auto watching = manager.start(); !watching) return watching;
   spdlog::info("ready: {} data thread{}", options.threads, options.threads == 1 ? "" : "s");
@@ -98,18 +99,24 @@ Result<void> serve(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"Serves the virtual network interfaces of guests (the back end of Xen's network split driver)."};
+  CLI::App app{
+      "Serves the virtual network interfaces of guests (the back end of Xen's network split driver)."};
   app.set_version_flag("--version", HUSH_VERSION);
-  app.add_option("--threads", options.threads, "data threads")->check(CLI::Range(1U, kMaxThreads))->capture_default_str();
-  app.add_option("--run-dir", options.run_directory, "where the lock and the control socket lie")->capture_default_str();
+  app.add_option("--threads", options.threads, "data threads")
+      ->check(CLI::Range(1U, kMaxThreads))
+      ->capture_default_str();
+  app.add_option("--run-dir", options.run_directory, "where the lock and the control socket lie")
+      ->capture_default_str();
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();
-  app.add_option("--capture", options.captures, "VIF=FILE: frames of the vif, as pcap, from its connection on")
+  app.add_option("--capture", options.captures,
+                 "VIF=FILE: frames of the vif, as pcap, from its connection on")
       ->check([](const std::string& text) {
         const auto split = text.find('=');
-        return split == std::string::npos || split == 0 || split + 1 == text.size() ? "expected VIF=FILE, as vif1.0=/tmp/a.pcap"
-                                                                                      : std::string();
+        return split == std::string::npos || split == 0 || split + 1 == text.size()
+                   ? "expected VIF=FILE, as vif1.0=/tmp/a.pcap"
+                   : std::string();
       });
   try {
     app.parse(argc, argv);

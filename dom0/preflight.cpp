@@ -16,10 +16,11 @@ Result<void> check_no_kernel_netback() {
   std::string owned;
   for (const auto& entry : fs::directory_iterator(driver, failed))
     if (entry.path().filename().string().starts_with("vif-")) owned += " " + entry.path().filename().string();
-  return error("the kernel's xen-netback is loaded" + (owned.empty() ? "" : " and owns" + owned) +
-                   "; it would answer the vifs first. Detach them, then: modprobe -r xen-netback; and to keep it "
-                   "away: echo 'install xen-netback /bin/false' > /etc/modprobe.d/hushring.conf",
-               EBUSY);
+  return error(
+      "the kernel's xen-netback is loaded" + (owned.empty() ? "" : " and owns" + owned) +
+          "; it would answer the vifs first. Detach them, then: modprobe -r xen-netback; and to keep it "
+          "away: echo 'install xen-netback /bin/false' > /etc/modprobe.d/hushring.conf",
+      EBUSY);
 }
 
 Result<int> lock_run_directory(const std::string& directory) {

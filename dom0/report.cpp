@@ -20,13 +20,10 @@ json direction(const DirectionCounters& c) {
 }  // namespace
 
 json describe(const Vif& vif) {
-  json line{{"vif", vif.name()},
-            {"interface", vif.interface_name()},
-            {"domid", vif.id().domid.value},
-            {"handle", vif.id().handle},
-            {"state", xenstore::name(vif.state())},
-            {"connects", vif.connects()},
-            {"fault", vif.fault()}};
+  json line{
+      {"vif", vif.name()},         {"interface", vif.interface_name()},    {"domid", vif.id().domid.value},
+      {"handle", vif.id().handle}, {"state", xenstore::name(vif.state())}, {"connects", vif.connects()},
+      {"fault", vif.fault()}};
   if (vif.queue()) {
     const auto& at = vif.queue()->address();
     line["tx_ring_ref"] = at.tx_ring.value;

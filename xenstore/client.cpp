@@ -62,7 +62,8 @@ Client::~Client() {
 
 Result<std::unique_ptr<Client>> Client::open(boost::asio::io_context& loop) {
   xs_handle* handle = xs_open(0);
-  if (!handle) return errno_error("cannot reach xenstore (is xenstored running, or in a guest: is xenfs mounted?)");
+  if (!handle)
+    return errno_error("cannot reach xenstore (is xenstored running, or in a guest: is xenfs mounted?)");
   return std::unique_ptr<Client>{new Client(loop, handle)};
 }
 

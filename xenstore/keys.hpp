@@ -44,6 +44,6 @@ inline constexpr char kMultiQueueNumQueues[] = "multi-queue-num-queues";
 inline constexpr char kDomid[] = "domid";
 inline constexpr char kBackendVif[] = "backend/vif";  // relative to the back end's domain
 inline constexpr char kDeviceVif[] = "device/vif";    // relative to the guest
-inline constexpr char kError[] = "error";             // error/<path of the device>/error, as the kernel's xenbus
+inline constexpr char kError[] = "error";  // error/<path of the device>/error, as the kernel's xenbus
 
 }  // namespace hush::xenstore::key

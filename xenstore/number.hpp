@@ -12,7 +12,8 @@ template <std::unsigned_integral T>
 [[nodiscard]] std::optional<T> parse_number(std::string_view text, T low, T high) {
   T value{};
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || value < low || value > high) return std::nullopt;
+  if (failed != std::errc{} || end != text.data() + text.size() || value < low || value > high)
+    return std::nullopt;
   return value;
 }
 

@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint32_t kMaxPort = (1U << 17) - 1;
 constexpr std::uint32_t kMaxMtu = 65535 - 14;
 
-std::string at(const std::string& directory, const char* key) { return directory + "/" + key; }
+std::string at(const std::string& directory, const char* key) {
+  return directory + "/" + key;
+}
 
 // A flag is on for "1" alone: what else a peer writes means off.
 Result<bool> read_flag(const View& view, const std::string& directory, const char* key) {
@@ -27,8 +29,8 @@ Result<std::uint32_t> read_required(const View& view, const std::string& directo
   if (!*text) return error(path + " is missing", ENOENT);
   const auto value = parse_number<std::uint32_t>(**text, low, high);
   if (!value)
-    return error(path + " is '" + (*text)->substr(0, 32) + "', not a number from " + std::to_string(low) + " to " +
-                     std::to_string(high),
+    return error(path + " is '" + (*text)->substr(0, 32) + "', not a number from " + std::to_string(low) +
+                     " to " + std::to_string(high),
                  EINVAL);
   return *value;
 }
@@ -64,7 +66,8 @@ Result<Features> read_features(const View& view, const std::string& directory) {
 
 Result<void> write_common_features(const View& view, const std::string& directory, const Features& features) {
   for (const Flag& flag : kCommonFlags)
-    if (auto done = view.write(at(directory, flag.key), features.*flag.member ? "1" : "0"); !done) return done;
+    if (auto done = view.write(at(directory, flag.key), features.*flag.member ? "1" : "0"); !done)
+      return done;
   if (!features.ipv4_csum) return view.write(at(directory, key::kFeatureNoCsum), "1");
   return view.remove(at(directory, key::kFeatureNoCsum));
 }
@@ -76,7 +79,8 @@ std::string vif_name(VifId id) {
 }
 
 std::string backend_path(VifId id) {
-  return std::string(key::kBackendVif) + "/" + std::to_string(id.domid.value) + "/" + std::to_string(id.handle);
+  return std::string(key::kBackendVif) + "/" + std::to_string(id.domid.value) + "/" +
+         std::to_string(id.handle);
 }
 
 std::optional<VifId> parse_backend_path(const std::string& path) {
@@ -102,8 +106,8 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
   auto frontend_id = read_required(view, directory, key::kFrontendId, 0, kDomIdMax);
   if (!frontend_id) return frontend_id.error();
   if (*frontend_id != id.domid.value)
-    return error(at(directory, key::kFrontendId) + " is " + std::to_string(*frontend_id) + ", the path says " +
-                     std::to_string(id.domid.value),
+    return error(at(directory, key::kFrontendId) + " is " + std::to_string(*frontend_id) +
+                     ", the path says " + std::to_string(id.domid.value),
                  EINVAL);
   auto online = read_flag(view, directory, key::kOnline);
   auto bridge = view.read(at(directory, key::kBridge));
@@ -126,7 +130,8 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
   if (auto done = write_common_features(view, directory, features); !done) return done;
   if (auto done = view.write(at(directory, key::kFeatureRxCopy), "1"); !done) return done;
   if (auto done = view.write(at(directory, key::kFeatureRxFlip), "0"); !done) return done;
-  return view.write(at(directory, key::kFeatureSplitEventChannels), features.split_event_channels ? "1" : "0");
+  return view.write(at(directory, key::kFeatureSplitEventChannels),
+                    features.split_event_channels ? "1" : "0");
 }
 
 Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend) {
@@ -143,7 +148,8 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
   if (!rx) return rx.error();
   auto split = view.read(at(frontend, key::kEventChannelTx));
   if (!split) return split.error();
-  auto tx_port = read_required(view, frontend, *split ? key::kEventChannelTx : key::kEventChannel, 1, kMaxPort);
+  auto tx_port =
+      read_required(view, frontend, *split ? key::kEventChannelTx : key::kEventChannel, 1, kMaxPort);
   if (!tx_port) return tx_port.error();
   auto rx_port = *split ? read_required(view, frontend, key::kEventChannelRx, 1, kMaxPort) : tx_port;
   if (!rx_port) return rx_port.error();
@@ -161,7 +167,8 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
 Result<Features> read_backend_features(const View& view, const std::string& backend) {
   auto rx_copy = read_flag(view, backend, key::kFeatureRxCopy);
   if (!rx_copy) return rx_copy.error();
-  if (!*rx_copy) return error(at(backend, key::kFeatureRxCopy) + " is not 1: the back end is too old", EOPNOTSUPP);
+  if (!*rx_copy)
+    return error(at(backend, key::kFeatureRxCopy) + " is not 1: the back end is too old", EOPNOTSUPP);
   return read_features(view, backend);
 }
 
@@ -174,10 +181,11 @@ Result<void> write_frontend_offer(const View& view, const std::string& frontend,
   if (auto done = write(key::kRxRingRef, queue.rx_ring.value); !done) return done;
   const bool split = queue.tx_port != queue.rx_port;
   // Keys of the other form may be left from an earlier connection.
-  for (const char* stale : {split ? key::kEventChannel : key::kEventChannelTx,
-                            split ? key::kEventChannel : key::kEventChannelRx})
+  for (const char* stale :
+       {split ? key::kEventChannel : key::kEventChannelTx, split ? key::kEventChannel : key::kEventChannelRx})
     if (auto done = view.remove(at(frontend, stale)); !done) return done;
-  if (auto done = write(split ? key::kEventChannelTx : key::kEventChannel, queue.tx_port.value); !done) return done;
+  if (auto done = write(split ? key::kEventChannelTx : key::kEventChannel, queue.tx_port.value); !done)
+    return done;
   if (split)
     if (auto done = write(key::kEventChannelRx, queue.rx_port.value); !done) return done;
   if (auto done = write(key::kRequestRxCopy, 1); !done) return done;

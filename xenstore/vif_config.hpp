@@ -21,8 +21,8 @@ struct VifId {
 // xl's devids are small; the limit keeps the interface's name within IFNAMSIZ.
 inline constexpr std::uint32_t kMaxHandle = 65535;
 
-[[nodiscard]] std::string vif_name(VifId id);                  // "vif3.0", as the kernel's netback names it
-[[nodiscard]] std::string backend_path(VifId id);              // relative to the back end's domain
+[[nodiscard]] std::string vif_name(VifId id);      // "vif3.0", as the kernel's netback names it
+[[nodiscard]] std::string backend_path(VifId id);  // relative to the back end's domain
 [[nodiscard]] std::optional<VifId> parse_backend_path(const std::string& path);  // that, or anything below it
 
 // What an end can do with frames, in the words of its feature keys.
@@ -30,10 +30,10 @@ struct Features {
   bool sg = false;
   bool gso_tcpv4 = false;
   bool gso_tcpv6 = false;
-  bool ipv4_csum = true;   // on unless feature-no-csum-offload says otherwise
+  bool ipv4_csum = true;  // on unless feature-no-csum-offload says otherwise
   bool ipv6_csum = false;
-  bool rx_notify = false;               // front end only
-  bool split_event_channels = false;    // back end only
+  bool rx_notify = false;             // front end only
+  bool split_event_channels = false;  // back end only
   bool operator==(const Features&) const = default;
 };
 

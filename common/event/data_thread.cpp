@@ -60,7 +60,8 @@ void DataThread::on_channels() {
   for (int i = 0; i < kEventsPerTurn; ++i) {
     const auto port = channels_.pending();
     if (!port) return;
-    // Unmasked before the handler looks at the ring: what comes while it looks is a new event, not a lost one.
+    // Unmasked before the handler looks at the ring: what comes while it looks is a new event, not a lost
+    // one.
     channels_.unmask(*port);
     if (const auto it = handlers_.find(port->value); it != handlers_.end()) {
       const auto handler = it->second;  // the handler may unbind its own port

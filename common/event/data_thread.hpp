@@ -48,7 +48,8 @@ class DataThread {
   void on_channels();
 
   boost::asio::io_context loop_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{loop_.get_executor()};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{
+      loop_.get_executor()};
   xen::EventChannels channels_;
   xen::GrantTable grants_;
   std::unique_ptr<FdWatcher> watcher_;

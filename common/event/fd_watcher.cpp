@@ -15,7 +15,9 @@ void FdWatcher::on() {
   if (!waiting_) wait();
 }
 
-void FdWatcher::off() { on_ = false; }
+void FdWatcher::off() {
+  on_ = false;
+}
 
 void FdWatcher::wait() {
   waiting_ = true;

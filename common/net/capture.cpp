@@ -23,6 +23,8 @@ void Capture::add(std::span<const std::byte> frame) {
   pcap_dump(reinterpret_cast<u_char*>(file_.get()), &header, reinterpret_cast<const u_char*>(frame.data()));
 }
 
-void Capture::flush() { pcap_dump_flush(file_.get()); }
+void Capture::flush() {
+  pcap_dump_flush(file_.get());
+}
 
 }  // namespace hush::net

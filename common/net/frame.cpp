@@ -13,7 +13,9 @@ constexpr std::size_t kTcpMin = 20, kUdpHeader = 8;
 constexpr std::uint16_t kTcpChecksum = 16, kUdpChecksum = 6;
 constexpr int kMaxExtensions = 4;
 
-std::uint8_t byte_at(std::span<const std::byte> b, std::size_t at) { return std::to_integer<std::uint8_t>(b[at]); }
+std::uint8_t byte_at(std::span<const std::byte> b, std::size_t at) {
+  return std::to_integer<std::uint8_t>(b[at]);
+}
 std::uint16_t word_at(std::span<const std::byte> b, std::size_t at) {
   return static_cast<std::uint16_t>(byte_at(b, at) << 8 | byte_at(b, at + 1));
 }

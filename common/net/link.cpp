@@ -20,7 +20,9 @@ struct PutAddress {
 };
 using Link = std::unique_ptr<rtnl_link, PutLink>;
 
-Error nl_error(const std::string& what, int code) { return error(what + ": " + nl_geterror(code)); }
+Error nl_error(const std::string& what, int code) {
+  return error(what + ": " + nl_geterror(code));
+}
 
 Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std::string& what) {
   rtnl_link* found = nullptr;

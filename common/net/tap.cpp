@@ -29,7 +29,8 @@ void Tap::close() {
 
 Result<Tap> Tap::create(const std::string& name) {
   if (name.empty() || name.size() >= IFNAMSIZ)
-    return error("interface name '" + name + "' is not 1 to " + std::to_string(IFNAMSIZ - 1) + " characters long");
+    return error("interface name '" + name + "' is not 1 to " + std::to_string(IFNAMSIZ - 1) +
+                 " characters long");
   Tap tap;
   tap.fd_ = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (tap.fd_ < 0) return errno_error("cannot open /dev/net/tun (as root: modprobe tun)");
@@ -38,7 +39,8 @@ Result<Tap> Tap::create(const std::string& name) {
   request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
   if (ioctl(tap.fd_, TUNSETIFF, &request) < 0) {
     if (errno == EBUSY || errno == EEXIST || errno == EINVAL)
-      return errno_error("cannot create interface " + name + ", one of that name is in use (ip link show " + name + ")");
+      return errno_error("cannot create interface " + name + ", one of that name is in use (ip link show " +
+                         name + ")");
     return errno_error("cannot create interface " + name);
   }
   int header = sizeof(VnetHeader);

@@ -17,8 +17,8 @@ struct VnetHeader {
 static_assert(sizeof(VnetHeader) == 10);
 
 namespace vnet {
-inline constexpr std::uint8_t kNeedsCsum = 1, kDataValid = 2;                       // flags
+inline constexpr std::uint8_t kNeedsCsum = 1, kDataValid = 2;                           // flags
 inline constexpr std::uint8_t kGsoNone = 0, kGsoTcpV4 = 1, kGsoTcpV6 = 4, kEcn = 0x80;  // gso_type
-}
+}  // namespace vnet
 
 }  // namespace hush::net

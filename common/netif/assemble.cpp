@@ -46,7 +46,8 @@ TxPacket assemble_tx(std::span<const TxRequest> slots) {
   packet.data_validated = first.flags & tx_flag::kDataValidated;
 
   if (first.flags & tx_flag::kExtraInfo)
-    if (const TxFault fault = read_extras(slots, at, packet); fault != TxFault::none) return fatal_packet(fault);
+    if (const TxFault fault = read_extras(slots, at, packet); fault != TxFault::none)
+      return fatal_packet(fault);
 
   // The first slot states the whole packet's size; its own share is what the others leave.
   std::uint32_t others = 0;
@@ -67,9 +68,12 @@ TxPacket assemble_tx(std::span<const TxRequest> slots) {
   packet.slots = static_cast<std::uint16_t>(at);
   packet.length = first.size;
 
-  if (data_slots > kMaxDataSlots) packet.fault = TxFault::too_many_slots;
-  else if (others > first.size) packet.fault = TxFault::size_mismatch;
-  else if (first.size - others < kMinFirstSlot) packet.fault = TxFault::first_slot_too_short;
+  if (data_slots > kMaxDataSlots)
+    packet.fault = TxFault::too_many_slots;
+  else if (others > first.size)
+    packet.fault = TxFault::size_mismatch;
+  else if (first.size - others < kMinFirstSlot)
+    packet.fault = TxFault::first_slot_too_short;
   if (packet.fault != TxFault::none) return packet;
 
   const std::uint32_t own = first.size - others;
@@ -80,10 +84,20 @@ TxPacket assemble_tx(std::span<const TxRequest> slots) {
 }
 
 std::string_view name(TxFault f) {
-  constexpr std::array<std::string_view, kTxFaults> kNames{
-      "none",           "too_many_slots",    "first_slot_too_short", "size_mismatch",   "no_csum_header",
-      "grant_copy_failed", "tap_refused",    "chain_beyond_ring",    "slots_excessive", "offset_beyond_page",
-      "extra_missing",  "extra_type_unknown", "gso_size_zero",       "gso_type_unknown"};
+  constexpr std::array<std::string_view, kTxFaults> kNames{"none",
+                                                           "too_many_slots",
+                                                           "first_slot_too_short",
+                                                           "size_mismatch",
+                                                           "no_csum_header",
+                                                           "grant_copy_failed",
+                                                           "tap_refused",
+                                                           "chain_beyond_ring",
+                                                           "slots_excessive",
+                                                           "offset_beyond_page",
+                                                           "extra_missing",
+                                                           "extra_type_unknown",
+                                                           "gso_size_zero",
+                                                           "gso_type_unknown"};
   return kNames[static_cast<std::size_t>(f)];
 }
 

@@ -42,7 +42,9 @@ enum class TxFault : std::uint8_t {
   gso_type_unknown,
 };
 inline constexpr std::size_t kTxFaults = static_cast<std::size_t>(TxFault::gso_type_unknown) + 1;
-[[nodiscard]] constexpr bool fatal(TxFault f) { return f >= TxFault::chain_beyond_ring; }
+[[nodiscard]] constexpr bool fatal(TxFault f) {
+  return f >= TxFault::chain_beyond_ring;
+}
 [[nodiscard]] std::string_view name(TxFault f);
 
 struct Gso {

@@ -59,7 +59,7 @@ namespace extra {
 inline constexpr std::uint8_t kGso = 1, kMcastAdd = 2, kMcastDel = 3, kHash = 4, kMax = 5;
 inline constexpr std::uint8_t kMore = 1;  // ExtraInfo::flags: another one follows
 inline constexpr std::uint8_t kGsoTcpV4 = 1, kGsoTcpV6 = 2;
-}
+}  // namespace extra
 
 using TxSring = ring::Sring<TxRequest, TxResponse>;
 using RxSring = ring::Sring<RxRequest, RxResponse>;

@@ -4,8 +4,8 @@
 // overwrites the request of an earlier slot. Each end owns a producer index, counts without wrapping at the
 // ring size, and asks for a wake-up by writing an event index: "notify me when your producer passes this".
 //
-//   back end:   pending() -> take() ... put() ... publish() -> notify if true -> final_check() -> again if true
-//   front end:  put() ... publish() -> notify if true;  pending() -> take() ... final_check()
+//   back end:   pending() -> take() ... put() ... publish() -> notify if true -> final_check() -> again if
+//   true front end:  put() ... publish() -> notify if true;  pending() -> take() ... final_check()
 //
 // An end keeps its own indexes privately and never reads them back; the peer's are checked against the
 // number of slots each time. A FrontRing initialises the page; a BackRing only attaches to it (a back end
@@ -72,9 +72,7 @@ class Endpoint {
   static constexpr std::uint32_t kSlots = Page::kSlots;
 
   // Initialises the page, as FRONT_RING_INIT and SHARED_RING_INIT do, and stands at 0.
-  static Endpoint create(Page& page)
-    requires(Side::kFront)
-  {
+  static Endpoint create(Page& page) requires(Side::kFront) {
     page.reserved.put(std::array<std::uint32_t, 12>{});
     for (auto& slot : page.slot) slot.put(std::array<std::uint32_t, Page::kSlotBytes / 4>{});
     for (auto* word : {&page.req_prod, &page.rsp_prod}) word->store(0, std::memory_order_relaxed);
@@ -130,8 +128,8 @@ class Endpoint {
   [[nodiscard]] bool unpublished() const { return published_ != produced_; }
 
   // Asks for an event once `wanted` messages wait (1: at the next one). True: they are there already, so no
-  // event will come for them: go round again (RING_FINAL_CHECK_FOR_*). An impossible index answers true as well,
-  // and the pending() of that round names it.
+  // event will come for them: go round again (RING_FINAL_CHECK_FOR_*). An impossible index answers true as
+  // well, and the pending() of that round names it.
   [[nodiscard]] bool final_check(std::uint32_t wanted = 1) {
     Side::in_event(*page_).store(consumed_ + wanted, std::memory_order_seq_cst);
     const std::uint32_t count = Side::in_prod(*page_).load(std::memory_order_seq_cst) - consumed_;

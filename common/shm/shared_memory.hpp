@@ -23,7 +23,8 @@ namespace hush::shm {
 // A wire struct: no padding (padding would leak our stack to the peer), and any bit pattern is a value.
 template <class T>
 concept WirePod = std::is_trivially_copyable_v<T> && std::has_unique_object_representations_v<T> &&
-                  alignof(T) <= 4 && sizeof(T) % 4 == 0;
+                      alignof(T) <= 4 &&
+                  sizeof(T) % 4 == 0;
 
 // One 32-bit index or flag inside a shared page.
 class SharedWord {
@@ -52,16 +53,14 @@ class SharedSlot {
   SharedSlot& operator=(const SharedSlot&) = delete;
 
   template <WirePod T>
-    requires(sizeof(T) <= Bytes)
-  [[nodiscard]] T take() const noexcept {
+  requires(sizeof(T) <= Bytes) [[nodiscard]] T take() const noexcept {
     std::array<std::uint32_t, sizeof(T) / 4> words;
     for (std::size_t i = 0; i < words.size(); ++i)
       words[i] = std::atomic_ref{raw_[i]}.load(std::memory_order_relaxed);
     return std::bit_cast<T>(words);
   }
   template <WirePod T>
-    requires(sizeof(T) <= Bytes)
-  void put(const T& value) noexcept {
+  requires(sizeof(T) <= Bytes) void put(const T& value) noexcept {
     const auto words = std::bit_cast<std::array<std::uint32_t, sizeof(T) / 4>>(value);
     for (std::size_t i = 0; i < words.size(); ++i)
       std::atomic_ref{raw_[i]}.store(words[i], std::memory_order_relaxed);

@@ -17,10 +17,11 @@ class Session : public std::enable_shared_from_this<Session> {
       : socket_(std::move(socket)), handler_(std::move(handler)) {}
 
   void read() {
-    boost::asio::async_read_until(socket_, boost::asio::dynamic_buffer(input_, ControlServer::kMaxRequest), '\n',
-                                  [self = shared_from_this()](boost::system::error_code failed, std::size_t length) {
-                                    if (!failed) self->answer(length);
-                                  });
+    boost::asio::async_read_until(
+        socket_, boost::asio::dynamic_buffer(input_, ControlServer::kMaxRequest), '\n',
+        [self = shared_from_this()](boost::system::error_code failed, std::size_t length) {
+          if (!failed) self->answer(length);
+        });
   }
 
  private:
@@ -28,8 +29,10 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto request = nlohmann::json::parse(input_.substr(0, length), nullptr, false);
     input_.erase(0, length);
     nlohmann::json answer;
-    if (request.is_object()) answer = (*handler_)(request);
-    else answer["error"] = "the request is not a JSON object on one line";
+    if (request.is_object())
+      answer = (*handler_)(request);
+    else
+      answer["error"] = "the request is not a JSON object on one line";
     output_ = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     boost::asio::async_write(socket_, boost::asio::buffer(output_),
                              [self = shared_from_this()](boost::system::error_code failed, std::size_t) {
@@ -45,8 +48,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
 }  // namespace
 
-Result<std::unique_ptr<ControlServer>> ControlServer::listen(boost::asio::io_context& loop, const std::string& path,
-                                                             Handler handler) {
+Result<std::unique_ptr<ControlServer>> ControlServer::listen(boost::asio::io_context& loop,
+                                                             const std::string& path, Handler handler) {
   std::unique_ptr<ControlServer> server{new ControlServer(loop, path, std::move(handler))};
   ::unlink(path.c_str());
   boost::system::error_code failed;
@@ -64,7 +67,9 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(boost::asio::io_con
 ControlServer::ControlServer(boost::asio::io_context& loop, std::string path, Handler handler)
     : acceptor_(loop), path_(std::move(path)), handler_(std::make_shared<Handler>(std::move(handler))) {}
 
-ControlServer::~ControlServer() { ::unlink(path_.c_str()); }
+ControlServer::~ControlServer() {
+  ::unlink(path_.c_str());
+}
 
 void ControlServer::accept() {
   acceptor_.async_accept([this](boost::system::error_code failed, stream_protocol::socket socket) {

@@ -29,9 +29,13 @@ Result<EvtchnPort> EventChannels::bind(DomId peer, EvtchnPort remote) {
   return EvtchnPort{static_cast<std::uint32_t>(port)};
 }
 
-void EventChannels::unbind(EvtchnPort port) { xenevtchn_unbind(handle_.get(), port.value); }
+void EventChannels::unbind(EvtchnPort port) {
+  xenevtchn_unbind(handle_.get(), port.value);
+}
 
-void EventChannels::notify(EvtchnPort port) { xenevtchn_notify(handle_.get(), port.value); }
+void EventChannels::notify(EvtchnPort port) {
+  xenevtchn_notify(handle_.get(), port.value);
+}
 
 std::optional<EvtchnPort> EventChannels::pending() {
   const int port = xenevtchn_pending(handle_.get());
@@ -39,6 +43,8 @@ std::optional<EvtchnPort> EventChannels::pending() {
   return EvtchnPort{static_cast<std::uint32_t>(port)};
 }
 
-void EventChannels::unmask(EvtchnPort port) { xenevtchn_unmask(handle_.get(), port.value); }
+void EventChannels::unmask(EvtchnPort port) {
+  xenevtchn_unmask(handle_.get(), port.value);
+}
 
 }  // namespace hush::xen

@@ -4,13 +4,13 @@
 // it until unmask(). Not thread-safe (libxenevtchn says so): one handle a thread. Ports are unbound when the
 // handle closes, also by a crash.
 #pragma once
-#include <xenevtchn.h>
 
 #include <memory>
 #include <optional>
 
 #include "common/result.hpp"
 #include "common/types.hpp"
+#include "common/xen/c_api.hpp"
 
 namespace hush::xen {
 

@@ -23,13 +23,15 @@ void SharedPages::reset() {
 
 Result<GrantShare> GrantShare::open() {
   xengntshr_handle* handle = xengntshr_open(nullptr, 0);
-  if (!handle) return errno_error("cannot open /dev/xen/gntalloc (as root, in a guest: modprobe xen-gntalloc)");
+  if (!handle)
+    return errno_error("cannot open /dev/xen/gntalloc (as root, in a guest: modprobe xen-gntalloc)");
   return GrantShare{handle};
 }
 
 Result<SharedPages> GrantShare::share(DomId peer, std::uint32_t pages, bool writable) {
   std::vector<std::uint32_t> grefs(pages);
-  void* base = xengntshr_share_pages(handle_.get(), peer.value, static_cast<int>(pages), grefs.data(), writable);
+  void* base =
+      xengntshr_share_pages(handle_.get(), peer.value, static_cast<int>(pages), grefs.data(), writable);
   if (!base) {
     std::string what = "grant " + std::to_string(pages) + " pages to domain " + std::to_string(peer.value);
     if (errno == ENOSPC) what += " (raise /sys/module/xen_gntalloc/parameters/limit)";

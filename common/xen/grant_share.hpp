@@ -3,13 +3,13 @@
 // Not thread-safe: one handle a thread. A handle must outlive its shares. Pages that the peer still maps when
 // a share ends stay with the kernel until the peer lets go: they are never reused before.
 #pragma once
-#include <xengnttab.h>
 
 #include <memory>
 #include <vector>
 
 #include "common/result.hpp"
 #include "common/types.hpp"
+#include "common/xen/c_api.hpp"
 
 namespace hush::xen {
 

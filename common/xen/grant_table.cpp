@@ -25,8 +25,7 @@ void MappedPages::reset() {
 
 Result<GrantTable> GrantTable::open() {
   xengnttab_handle* handle = xengnttab_open(nullptr, 0);
-  if (!handle)
-    return errno_error("cannot open /dev/xen/gntdev (as root, on Xen: modprobe xen-gntdev)");
+  if (!handle) return errno_error("cannot open /dev/xen/gntdev (as root, on Xen: modprobe xen-gntdev)");
   return GrantTable{handle};
 }
 
@@ -41,7 +40,8 @@ Result<MappedPages> GrantTable::map(DomId peer, Gref gref, std::optional<UnmapNo
     base = xengnttab_map_grant_ref(handle_.get(), peer.value, gref.value, kProtection);
   }
   if (!base)
-    return errno_error("map grant " + std::to_string(gref.value) + " of domain " + std::to_string(peer.value));
+    return errno_error("map grant " + std::to_string(gref.value) + " of domain " +
+                       std::to_string(peer.value));
   return MappedPages{handle_.get(), base, 1};
 }
 
@@ -63,7 +63,8 @@ void CopyBatch::from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, 
   segment.flags = GNTCOPY_source_gref;
 }
 
-void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<const std::byte> from) {
+void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset,
+                        std::span<const std::byte> from) {
   auto& segment = segments_.emplace_back();
   segment.source.virt = const_cast<std::byte*>(from.data());  // the C struct has no const; it is only read
   segment.dest.foreign = {gref, offset, peer.value};
@@ -73,7 +74,8 @@ void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, st
 
 Result<void> CopyBatch::run(GrantTable& table) {
   if (segments_.empty()) return {};
-  if (xengnttab_grant_copy(table.handle(), static_cast<std::uint32_t>(segments_.size()), segments_.data()) == 0)
+  if (xengnttab_grant_copy(table.handle(), static_cast<std::uint32_t>(segments_.size()), segments_.data()) ==
+      0)
     return {};
   Error failure = errno_error("grant copy of " + std::to_string(segments_.size()) + " segments");
   for (auto& segment : segments_) segment.status = GNTST_general_error;

@@ -3,7 +3,6 @@
 // A GrantTable is one open /dev/xen/gntdev. Maps made through it live until their MappedPages is destroyed,
 // or the process ends (the kernel unmaps). Not thread-safe: one handle a thread. Must outlive its mappings.
 #pragma once
-#include <xengnttab.h>
 
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "common/result.hpp"
 #include "common/types.hpp"
+#include "common/xen/c_api.hpp"
 
 namespace hush::xen {
 

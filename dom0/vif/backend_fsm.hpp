@@ -4,7 +4,8 @@
 //
 // The caller performs the action, writes the state, and steps again until the state stays. If an action
 // fails the caller disconnects and writes closing instead. `self` is the back end's own record, not the
-// node: on a detach the toolstack writes 5 there for the front end to see (libxl__initiate_device_generic_remove).
+// node: on a detach the toolstack writes 5 there for the front end to see
+// (libxl__initiate_device_generic_remove).
 //
 // Follows frontend_changed() and set_backend_state() of Linux's xen-netback/xenbus.c: neighbouring states
 // only, so that a peer that watches sees each of them.

@@ -25,15 +25,15 @@ inline constexpr std::size_t kRxDrops = 3;
 }
 
 struct DirectionCounters {
-  Counter packets;           // delivered whole
-  Counter bytes;             // of them
-  Counter slots;             // ring slots they took
-  Counter batches;           // passes that moved at least one packet
-  Counter copy_calls;        // grant-copy hypervisor calls
-  Counter copies;            // grant-copy segments
-  Counter notifies_sent;     // events to the guest
-  Counter notifies_saved;    // publishes that needed no event
-  Counter events;            // events from the guest
+  Counter packets;         // delivered whole
+  Counter bytes;           // of them
+  Counter slots;           // ring slots they took
+  Counter batches;         // passes that moved at least one packet
+  Counter copy_calls;      // grant-copy hypervisor calls
+  Counter copies;          // grant-copy segments
+  Counter notifies_sent;   // events to the guest
+  Counter notifies_saved;  // publishes that needed no event
+  Counter events;          // events from the guest
 };
 
 struct QueueCounters {
@@ -41,8 +41,8 @@ struct QueueCounters {
   DirectionCounters guest_rx;
   std::array<Counter, netif::kTxFaults> tx_faults;
   std::array<Counter, kRxDrops> rx_drops;
-  Counter rx_waits;                // times a frame waited for the guest to post slots
-  Counter rx_gso_checksum_fixup;   // as the kernel netback's ethtool counter: GSO without csum_blank
+  Counter rx_waits;               // times a frame waited for the guest to post slots
+  Counter rx_gso_checksum_fixup;  // as the kernel netback's ethtool counter: GSO without csum_blank
 };
 
 }  // namespace hush::dom0

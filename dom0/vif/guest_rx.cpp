@@ -76,7 +76,8 @@ bool GuestRx::next_frame(std::size_t page, Frame& frame) {
     std::memcpy(room.data(), held_bytes_.data(), frame.length);
     return true;
   }
-  std::array<iovec, 2> parts{{{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
+  std::array<iovec, 2> parts{
+      {{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
   const ssize_t got = readv(tap_, parts.data(), parts.size());
   if (got <= static_cast<ssize_t>(sizeof frame.header)) return false;
   frame.page = page;
@@ -105,7 +106,8 @@ bool GuestRx::admit(Frame& frame) {
                           (transport->ipv6 ? frontend_.ipv6_csum : frontend_.ipv4_csum);
     if (!offloads) {
       const std::size_t end = std::size_t{frame.header.csum_start} + frame.header.csum_offset + 2;
-      if (end <= bytes.size()) net::complete_checksum(bytes, frame.header.csum_start, frame.header.csum_offset);
+      if (end <= bytes.size())
+        net::complete_checksum(bytes, frame.header.csum_start, frame.header.csum_offset);
       frame.csum_blank = false;
     }
   }
@@ -160,8 +162,8 @@ void GuestRx::answer(std::span<const Frame> frames) {
       flags = 0;
       if (k == 0 && frame.gso) {
         const bool v6 = (frame.header.gso_type & ~net::vnet::kEcn) == net::vnet::kGsoTcpV6;
-        const netif::GsoBody gso{frame.header.gso_size, v6 ? netif::extra::kGsoTcpV6 : netif::extra::kGsoTcpV4,
-                                 0, 0};
+        const netif::GsoBody gso{frame.header.gso_size,
+                                 v6 ? netif::extra::kGsoTcpV6 : netif::extra::kGsoTcpV4, 0, 0};
         netif::ExtraInfo extra{netif::extra::kGso, 0, {}};
         std::memcpy(extra.body, &gso, sizeof gso);
         ring_.put(extra);

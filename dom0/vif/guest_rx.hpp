@@ -56,7 +56,7 @@ class GuestRx {
 
   std::array<Frame, netif::kSlots> frames_{};
   std::array<netif::RxRequest, netif::kSlots> requests_{};
-  Frame held_{};                     // read, but the guest had not slots enough
+  Frame held_{};  // read, but the guest had not slots enough
   bool holding_ = false;
   std::vector<std::byte> held_bytes_;
 };

@@ -77,7 +77,8 @@ void GuestTx::copy_in(std::size_t packets) {
   for (const auto& packet : std::span(*memory_.packets).first(packets)) {
     if (packet.fault == netif::TxFault::none)
       for (const auto& f : packet.data())
-        memory_.copies.from_peer(peer_, f.gref, f.offset, memory_.scratch.from(slot + f.slot).first(f.length));
+        memory_.copies.from_peer(peer_, f.gref, f.offset,
+                                 memory_.scratch.from(slot + f.slot).first(f.length));
     slot += packet.slots;
   }
   if (memory_.copies.size() == 0) return;
@@ -122,7 +123,8 @@ netif::TxFault GuestTx::send(const netif::TxPacket& packet, std::size_t first_pa
       parts[1].iov_len = gathered;
       head = {head_.data(), gathered};
     }
-    if (const auto fault = describe_offload(packet, head, header); fault != netif::TxFault::none) return fault;
+    if (const auto fault = describe_offload(packet, head, header); fault != netif::TxFault::none)
+      return fault;
   } else if (packet.data_validated) {
     header.flags = net::vnet::kDataValid;
   }
@@ -154,7 +156,8 @@ netif::TxFault GuestTx::describe_offload(const netif::TxPacket& packet, std::spa
 }
 
 void GuestTx::answer(const netif::TxPacket& packet, std::size_t first_slot) {
-  const std::int16_t verdict = packet.fault == netif::TxFault::none ? netif::status::kOkay : netif::status::kError;
+  const std::int16_t verdict =
+      packet.fault == netif::TxFault::none ? netif::status::kOkay : netif::status::kError;
   for (std::size_t i = 0; i < packet.slots; ++i) {
     // Extra-info slots carry no id; a front end skips their answers.
     const bool extra = i > 0 && i <= packet.extras;

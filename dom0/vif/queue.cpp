@@ -14,8 +14,9 @@ Ring attach(typename Ring::Page& page) {
 
 }  // namespace
 
-Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend,
-                                              int tap, OnFault on_fault) {
+Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
+                                              const xenstore::FrontendOffer& frontend, int tap,
+                                              OnFault on_fault) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, frontend.queue.tx_ring);
   if (!tx_page) return tx_page.error();
@@ -39,8 +40,8 @@ Queue::Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend
       on_fault_(std::move(on_fault)),
       tx_(attach<netif::TxBack>(shm::layout_at<netif::TxSring>(tx_page_.base())), peer, tap, *worker.memory,
           counters_),
-      rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend.features,
-          *worker.memory, counters_),
+      rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap,
+          frontend.features, *worker.memory, counters_),
       tap_watcher_(thread_.loop(), tap, [this] { run_rx(); }) {}
 
 Queue::~Queue() {
@@ -87,8 +88,10 @@ void Queue::run_rx() {
   if (counters_.guest_rx.batches.get() != before) notify(rx_port_, wanted, counters_.guest_rx);
   if (pass == Pass::fault) return fail(rx_.fault());
   // A starved guest says when it has posted slots; until then the TAP keeps its frames.
-  if (rx_.starved()) tap_watcher_.off();
-  else tap_watcher_.on();
+  if (rx_.starved())
+    tap_watcher_.off();
+  else
+    tap_watcher_.on();
   if (pass == Pass::again) again(&Queue::run_rx);
 }
 

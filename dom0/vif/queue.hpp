@@ -40,8 +40,8 @@ class Queue {
   [[nodiscard]] const xenstore::QueueAddress& address() const { return address_; }
 
  private:
-  Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap, xen::MappedPages tx_page,
-        xen::MappedPages rx_page, OnFault on_fault);
+  Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap,
+        xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault);
   Result<void> bind(DomId peer);
   void run_tx();
   void run_rx();

@@ -14,7 +14,8 @@ class Scratch {
  public:
   explicit Scratch(std::size_t pages) : pages_(pages) {
     // Page-aligned, so that a copy of up to a page never crosses one of ours: a crossing doubles its cost.
-    void* memory = mmap(nullptr, pages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        mmap(nullptr, pages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     base_ = static_cast<std::byte*>(memory);
   }

@@ -61,10 +61,17 @@ void Vif::update() {
     if (next == Step{Action::none, state_}) return;
     Result<void> done;
     switch (next.action) {
-      case Action::none: break;
-      case Action::advertise: done = advertise(*settings); break;
-      case Action::connect: done = connect(*settings); break;
-      case Action::disconnect: disconnect(); break;
+      case Action::none:
+        break;
+      case Action::advertise:
+        done = advertise(*settings);
+        break;
+      case Action::connect:
+        done = connect(*settings);
+        break;
+      case Action::disconnect:
+        disconnect();
+        break;
     }
     if (!done) return fail(done.error().text);
     enter(next.next);
@@ -114,7 +121,8 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   auto frontend = xenstore::read_frontend_offer(host_.store.view(), settings.frontend);
   if (!frontend) return frontend.error();
   const xenstore::Features& f = frontend->features;
-  if (auto done = tap_.set_offloads({.checksum = f.ipv4_csum, .tso4 = f.gso_tcpv4, .tso6 = f.gso_tcpv6}); !done)
+  if (auto done = tap_.set_offloads({.checksum = f.ipv4_csum, .tso4 = f.gso_tcpv4, .tso6 = f.gso_tcpv6});
+      !done)
     return done;
   worker_ = &host_.least_loaded();
   auto on_fault = [this, &loop = host_.loop, alive = std::weak_ptr(alive_)](std::string reason) {
@@ -153,8 +161,8 @@ void Vif::fail(const std::string& reason) {
   disconnect();
   fault_ = reason;
   // Where xenbus_dev_fatal of Linux says it too.
-  const std::string node = std::string(xenstore::key::kError) + "/" + xenstore::backend_path(id_) + "/" +
-                           xenstore::key::kError;
+  const std::string node =
+      std::string(xenstore::key::kError) + "/" + xenstore::backend_path(id_) + "/" + xenstore::key::kError;
   (void)host_.store.view().write(node, reason);
   enter(XenbusState::closing);
 }

@@ -19,8 +19,10 @@ Vif* VifManager::find(const std::string& name) const {
 }
 
 void VifManager::on_change(const std::string& path) {
-  if (const auto id = xenstore::parse_backend_path(path)) changed_.insert(*id);
-  else rescan_ = true;  // a directory above the vifs: made, or removed with all below it
+  if (const auto id = xenstore::parse_backend_path(path))
+    changed_.insert(*id);
+  else
+    rescan_ = true;  // a directory above the vifs: made, or removed with all below it
   if (posted_) return;
   posted_ = true;
   boost::asio::post(host_.loop, [this] { settle(); });
@@ -41,7 +43,8 @@ void VifManager::rescan() {
     auto handles = host_.store.view().list(root + "/" + domain);
     if (!handles) continue;  // gone since
     for (const auto& handle : *handles)
-      if (const auto id = xenstore::parse_backend_path(root + "/" + domain + "/" + handle)) changed_.insert(*id);
+      if (const auto id = xenstore::parse_backend_path(root + "/" + domain + "/" + handle))
+        changed_.insert(*id);
   }
 }
 
