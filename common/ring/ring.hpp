@@ -94,10 +94,7 @@ class Endpoint {
   // (never treat it as empty: that hangs in silence).
   [[nodiscard]] std::optional<std::uint32_t> pending() const {
     const std::uint32_t count = Side::in_prod(*page_).load(std::memory_order_acquire) - consumed_;
-    // A front end can be owed no more responses than it has requests out, a back end no more requests than
-    // slots without an answer (RING_RESPONSE_PROD_OVERFLOW, RING_REQUEST_PROD_OVERFLOW).
-    const std::uint32_t limit = Side::kFront ? produced_ - consumed_ : kSlots - (consumed_ - produced_);
-    if (count > limit) return std::nullopt;
+    if (count > possible()) return std::nullopt;
     return count;
   }
 
@@ -129,11 +126,11 @@ class Endpoint {
 
   // Asks for an event once `wanted` messages wait (1: at the next one). True: they are there already, so no
   // event will come for them: go round again (RING_FINAL_CHECK_FOR_*). An impossible index answers true as
-  // well, and the pending() of that round names it.
+  // well, and the pending() of that round names it. wanted is at most what the peer can still send.
   [[nodiscard]] bool final_check(std::uint32_t wanted = 1) {
     Side::in_event(*page_).store(consumed_ + wanted, std::memory_order_seq_cst);
     const std::uint32_t count = Side::in_prod(*page_).load(std::memory_order_seq_cst) - consumed_;
-    return count >= wanted;
+    return count >= wanted || count > possible();
   }
 
   [[nodiscard]] Position position() const { return {consumed_, produced_}; }
@@ -141,6 +138,13 @@ class Endpoint {
  private:
   Endpoint(Page& page, Position at)
       : page_(&page), consumed_(at.consumed), produced_(at.produced), published_(at.produced) {}
+
+  // The most that an honest peer can have for us: a front end is owed no more responses than it has requests
+  // out, a back end no more requests than slots without an answer. Counted from what was published: of the
+  // rest the peer knows nothing. (Stricter than RING_RESPONSE_PROD_OVERFLOW, RING_REQUEST_PROD_OVERFLOW.)
+  [[nodiscard]] std::uint32_t possible() const {
+    return Side::kFront ? published_ - consumed_ : kSlots - (consumed_ - published_);
+  }
 
   Page* page_;
   std::uint32_t consumed_;
