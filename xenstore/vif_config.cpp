@@ -84,17 +84,28 @@ std::string backend_path(VifId id) {
 }
 
 std::optional<VifId> parse_backend_path(const std::string& path) {
-  const std::string prefix = std::string(key::kBackendVif) + "/";
+  constexpr std::string_view kDomains = "/local/domain/";
+  std::string_view rest = path;
   // A watch set on a relative path answers with relative paths; the toolstack's own are absolute.
-  const std::size_t start = path.find(prefix);
-  if (start == std::string::npos) return std::nullopt;
-  const std::string rest = path.substr(start + prefix.size());
-  const std::size_t slash = rest.find('/');
-  if (slash == std::string::npos) return std::nullopt;
-  const auto domid = parse_number<std::uint16_t>(rest.substr(0, slash), 0, kDomIdMax);
-  const std::string device = rest.substr(slash + 1, rest.find('/', slash + 1) - slash - 1);
+  if (rest.starts_with(kDomains)) {
+    rest.remove_prefix(kDomains.size());
+    const std::size_t slash = rest.find('/');
+    if (slash == rest.npos || !parse_number<std::uint16_t>(rest.substr(0, slash), 0, kDomIdMax))
+      return std::nullopt;
+    rest.remove_prefix(slash + 1);
+  }
+  const std::string prefix = std::string(key::kBackendVif) + "/";
+  if (!rest.starts_with(prefix)) return std::nullopt;
+  const std::string_view numbers = rest.substr(prefix.size());
+  const std::size_t slash = numbers.find('/');
+  if (slash == numbers.npos) return std::nullopt;
+  const std::string_view domain = numbers.substr(0, slash);
+  const std::string_view device = numbers.substr(slash + 1, numbers.find('/', slash + 1) - slash - 1);
+  const auto domid = parse_number<std::uint16_t>(domain, 0, kDomIdMax);
   const auto handle = parse_number<std::uint32_t>(device, 0, kMaxHandle);
   if (!domid || !handle) return std::nullopt;
+  // Another spelling of a number ("07") is another node, not this vif's.
+  if (domain != std::to_string(*domid) || device != std::to_string(*handle)) return std::nullopt;
   return VifId{DomId{*domid}, *handle};
 }
 
@@ -164,6 +175,29 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
   return offer;
 }
 
+std::string frontend_path(std::uint32_t device) {
+  return std::string(key::kDeviceVif) + "/" + std::to_string(device);
+}
+
+Result<FrontendSettings> read_frontend_settings(const View& view, const std::string& frontend) {
+  auto backend = view.read(at(frontend, key::kBackend));
+  if (!backend) return backend.error();
+  if (!*backend) return error(at(frontend, key::kBackend) + " is missing", ENOENT);
+  auto backend_id = read_required(view, frontend, key::kBackendId, 0, kDomIdMax);
+  if (!backend_id) return backend_id.error();
+  auto mac = view.read(at(frontend, key::kMac));
+  auto mtu = view.read(at(frontend, key::kMtu));
+  for (const auto* text : {&mac, &mtu})
+    if (!*text) return text->error();
+  FrontendSettings settings{**backend, DomId{static_cast<std::uint16_t>(*backend_id)}, mac->value_or(""), {}};
+  if (*mtu) settings.mtu = parse_number<std::uint32_t>(**mtu, 68, kMaxMtu);
+  return settings;
+}
+
+Result<bool> read_online(const View& view, const std::string& backend) {
+  return read_flag(view, backend, key::kOnline);
+}
+
 Result<Features> read_backend_features(const View& view, const std::string& backend) {
   auto rx_copy = read_flag(view, backend, key::kFeatureRxCopy);
   if (!rx_copy) return rx_copy.error();
@@ -177,6 +211,8 @@ Result<void> write_frontend_offer(const View& view, const std::string& frontend,
   const auto write = [&](const char* key, std::uint32_t value) {
     return view.write(at(frontend, key), std::to_string(value));
   };
+  // One queue. A driver that had the vif before may have left its count of them.
+  if (auto done = view.remove(at(frontend, key::kMultiQueueNumQueues)); !done) return done;
   if (auto done = write(key::kTxRingRef, queue.tx_ring.value); !done) return done;
   if (auto done = write(key::kRxRingRef, queue.rx_ring.value); !done) return done;
   const bool split = queue.tx_port != queue.rx_port;
@@ -191,6 +227,17 @@ Result<void> write_frontend_offer(const View& view, const std::string& frontend,
   if (auto done = write(key::kRequestRxCopy, 1); !done) return done;
   if (auto done = write(key::kFeatureRxNotify, 1); !done) return done;
   return write_common_features(view, frontend, offer.features);
+}
+
+Result<void> publish_frontend_offer(Client& client, const std::string& frontend, const FrontendOffer& offer) {
+  return client.transact([&](View& view) -> Result<void> {
+    const std::string state = at(frontend, key::kState);
+    auto now = view.read(state);
+    if (!now) return now.error();
+    if (!*now) return error(frontend + " is gone", ENOENT);
+    if (auto done = write_frontend_offer(view, frontend, offer); !done) return done;
+    return view.write(state, to_text(XenbusState::connected));
+  });
 }
 
 Result<XenbusState> read_state(const View& view, const std::string& directory) {

@@ -47,6 +47,14 @@ struct BackendSettings {
   bool hotplug_done = false;
 };
 
+// What the toolstack says of a vif, in the frontend directory.
+struct FrontendSettings {
+  std::string backend;  // path of the backend directory
+  DomId backend_id;
+  std::string mac;  // of the guest's interface; empty where none is said
+  std::optional<std::uint32_t> mtu;
+};
+
 // Where the front end's queue is.
 struct QueueAddress {
   Gref tx_ring;
@@ -65,9 +73,16 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id);
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features);
 Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend);
 
-// Front-end side. backend: path of the backend directory.
+// Front-end side. frontend and backend: paths of the directories.
+[[nodiscard]] std::string frontend_path(std::uint32_t device);  // relative to the own domain
+Result<FrontendSettings> read_frontend_settings(const View& view, const std::string& frontend);
 Result<Features> read_backend_features(const View& view, const std::string& backend);
+// False: the toolstack is taking the vif away, or has.
+Result<bool> read_online(const View& view, const std::string& backend);
 Result<void> write_frontend_offer(const View& view, const std::string& frontend, const FrontendOffer& offer);
+// The offer and state connected in one transaction: a back end that sees 4 finds every key. ENOENT where the
+// toolstack has removed the directory meanwhile.
+Result<void> publish_frontend_offer(Client& client, const std::string& frontend, const FrontendOffer& offer);
 
 // A state node; unknown where there is none.
 Result<XenbusState> read_state(const View& view, const std::string& directory);

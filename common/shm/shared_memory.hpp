@@ -96,6 +96,10 @@ class PageRun {
     // Without this the compiler may read the page again instead of the copy.
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
+  // The other way. offset + from.size() <= kPageSize.
+  void copy_in(std::size_t page, std::size_t offset, std::span<const std::byte> from) const noexcept {
+    std::memcpy(base_ + page * kPageSize + offset, from.data(), from.size());
+  }
 
  private:
   std::byte* base_ = nullptr;
