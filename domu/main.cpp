@@ -1,0 +1,115 @@
+// hush-frontd: drives a vif of this guest from user space. Builds the objects and runs the control loop.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "domu/report.hpp"
+#include "domu/vif/vif_manager.hpp"
+
+namespace {
+
+using namespace hush;
+using namespace std::chrono_literals;
+
+struct Options {
+  std::uint32_t device = 0;
+  std::string tap;
+  bool up = false;
+  std::string log_level = "info";
+};
+
+// How long the back ends have to answer at the end, before the rings are taken back anyway.
+constexpr auto kFarewell = 3s;
+
+class Daemon {
+ public:
+  Daemon(boost::asio::io_context& loop, domu::VifManager& manager)
+      : loop_(loop),
+        manager_(manager),
+        stop_(loop, SIGTERM, SIGINT),
+        report_(loop, SIGUSR1),
+        deadline_(loop) {
+    stop_.async_wait([this](const boost::system::error_code& failed, int signal) {
+      if (!failed) stop(signal);
+    });
+    wait_for_report();
+  }
+
+ private:
+  void stop(int signal) {
+    spdlog::info("stopping on {}", strsignal(signal));
+    deadline_.expires_after(kFarewell);
+    deadline_.async_wait([this](const boost::system::error_code& failed) {
+      if (failed) return;
+      spdlog::warn("a back end does not answer; leaving without it");
+      loop_.stop();
+    });
+    manager_.leave([this] { loop_.stop(); });
+  }
+  void wait_for_report() {
+    report_.async_wait([this](const boost::system::error_code& failed, int) {
+      if (failed) return;
+      std::cout << manager_.describe().dump() << std::endl;
+      wait_for_report();
+    });
+  }
+
+  boost::asio::io_context& loop_;
+  domu::VifManager& manager_;
+  boost::asio::signal_set stop_, report_;
+  boost::asio::steady_timer deadline_;
+};
+
+Result<void> serve(const Options& options) {
+  boost::asio::io_context loop{1};
+  auto store = xenstore::Client::open(loop);
+  if (!store) return store.error();
+  auto shares = xen::GrantShare::open();
+  if (!shares) return shares.error();
+  auto thread = event::DataThread::start("hush-data");
+  if (!thread) return thread.error();
+  domu::Guest guest{loop, **store, std::move(*shares), std::move(*thread)};
+  domu::VifManager manager{guest};
+  const Daemon daemon{loop, manager};
+  if (auto added = manager.add({options.device, options.tap, options.up}); !added) return added;
+  loop.run();
+  spdlog::info("counted: {}", manager.describe().dump());
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{
+      "Drives a virtual network interface of this guest (the front end of Xen's network split driver)."};
+  app.set_version_flag("--version", HUSH_VERSION);
+  app.add_option("--device", options.device, "number of the vif: device/vif/N")
+      ->check(CLI::Range(0U, xenstore::kMaxHandle))
+      ->capture_default_str();
+  app.add_option("--tap", options.tap, "name of the interface to make; default: eth and the device's number");
+  app.add_flag("--up", options.up,
+               "set the interface up; otherwise it is as a network card is, down until told");
+  app.add_option("--log-level", options.log_level, "how much is said on stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (options.tap.empty()) options.tap = "eth" + std::to_string(options.device);
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("hush-frontd"));
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  spdlog::flush_on(spdlog::level::trace);
+  if (auto served = serve(options); !served) {
+    spdlog::error("{}", served.error().text);
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,13 @@
+// What one pass over a ring ended with.
+#pragma once
+#include <cstdint>
+
+namespace hush::domu {
+
+enum class Pass : std::uint8_t {
+  idle,   // nothing more to do now
+  again,  // more is there already
+  fault,  // the queue must not run again; the reason is with whoever ran
+};
+
+}  // namespace hush::domu

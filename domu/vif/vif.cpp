@@ -1,0 +1,276 @@
+#include "domu/vif/vif.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "common/net/link.hpp"
+#include "domu/preflight.hpp"
+#include "domu/vif/agreement.hpp"
+#include "xenstore/keys.hpp"
+
+namespace hush::domu {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+constexpr auto kFirstDelay = 1s;
+constexpr auto kLongestDelay = 60s;
+// A connection that lived this long was a good one: the next start-over does not wait.
+constexpr auto kGoodConnection = 10s;
+// The table settles within five steps from any state (frontend_fsm.hpp); nodes may change meanwhile.
+constexpr int kMaxSteps = 16;
+
+}  // namespace
+
+Result<std::unique_ptr<Vif>> Vif::create(const Options& options, Guest& guest) {
+  if (auto clear = check_no_kernel_netfront(options.device); !clear) return clear.error();
+  auto tap = net::Tap::create(options.tap);
+  if (!tap) return tap.error();
+  if (auto done = tap->set_carrier(false); !done) return done.error();
+  std::unique_ptr<Vif> vif{new Vif(options, guest, std::move(*tap))};
+  // Everything below the device: the toolstack makes and removes it as a whole. The first event comes at
+  // once.
+  auto watched = guest.store.watch(vif->directory_, [v = vif.get()](const std::string&) { v->schedule(); });
+  if (!watched) return watched.error();
+  return vif;
+}
+
+Vif::Vif(const Options& options, Guest& guest, net::Tap tap)
+    : options_(options),
+      guest_(guest),
+      name_(options.tap + " (" + xenstore::frontend_path(options.device) + ")"),
+      directory_(xenstore::frontend_path(options.device)),
+      tap_(std::move(tap)),
+      retry_(guest.loop) {}
+
+Vif::~Vif() {
+  *alive_ = false;
+  guest_.store.unwatch(directory_);
+  follow_backend("");
+}
+
+// Nodes change in groups, and a hostile peer can write its own a million times: one look for all of them.
+void Vif::schedule() {
+  if (scheduled_) return;
+  scheduled_ = true;
+  boost::asio::post(guest_.loop, [this, alive = alive_] {
+    if (!*alive) return;
+    scheduled_ = false;
+    update();
+  });
+}
+
+void Vif::update() {
+  for (int i = 0; i < kMaxSteps; ++i) {
+    auto seen = look();
+    if (!seen) {
+      spdlog::warn("{}: {}", name_, seen.error().text);
+      return;
+    }
+    sight_ = *seen;
+    const Self self = self_state(sight_.node, queue_ != nullptr, barred_);
+    Step next = step(self, sight_.peer, sight_.online);
+    if (leaving_ && self == Self::connected) next = {Action::none, XenbusState::closing};
+    if (leaving_ && (self == Self::initialising || self == Self::absent || self == Self::barred)) break;
+    if (next.settled() && next.action == Action::none) {
+      say_waiting(self);
+      return;
+    }
+    const bool starts = next.action == Action::connect || next.write == XenbusState::initialising;
+    if (starts && delayed_) return;  // the timer comes back to it
+    if (next.write == XenbusState::initialising && !may_start_over()) return;
+    if (!perform(next) || next.settled()) return;
+  }
+  if (gone() && on_gone_) boost::asio::post(guest_.loop, std::exchange(on_gone_, {}));
+}
+
+Result<Vif::Sight> Vif::look() {
+  Sight seen;
+  const auto view = guest_.store.view();
+  auto node = xenstore::read_state(view, directory_);
+  if (!node) return node.error();
+  seen.node = *node;
+  // No device, or one that the toolstack has made anew: what went before is over.
+  const bool fresh = seen.node == XenbusState::unknown || seen.node == XenbusState::initialising;
+  if (fresh && barred_ && !leaving_) {
+    barred_ = false;
+    fault_ = Fault::none;
+  }
+  if (seen.node == XenbusState::unknown) {
+    delay_ = 0ms;
+    follow_backend("");
+    return seen;
+  }
+  auto settings = xenstore::read_frontend_settings(view, directory_);
+  if (!settings) return settings.error();
+  seen.settings = std::move(*settings);
+  follow_backend(seen.settings.backend);
+  auto peer = xenstore::read_state(view, seen.settings.backend);
+  auto online = xenstore::read_online(view, seen.settings.backend);
+  // Where a node was that is gone with the directories above it, xenstored says "permission denied".
+  if (!peer && peer.error().code == EACCES) return seen;
+  if (!peer) return peer.error();
+  seen.peer = *peer;
+  seen.online = online && *online;
+  return seen;
+}
+
+void Vif::follow_backend(const std::string& path) {
+  const std::string state = path.empty() ? "" : path + "/" + xenstore::key::kState;
+  if (state == watched_) return;
+  if (!watched_.empty()) guest_.store.unwatch(watched_);
+  watched_ = state;
+  if (state.empty()) return;
+  if (auto done = guest_.store.watch(state, [this](const std::string&) { schedule(); }); !done)
+    spdlog::warn("{}: {}", name_, done.error().text);
+}
+
+bool Vif::perform(const Step& next) {
+  switch (next.action) {
+    case Action::none:
+      break;
+    case Action::serve:
+      serve();
+      break;
+    case Action::disconnect:
+      disconnect();
+      break;
+    case Action::connect:
+      if (auto done = connect(); !done) {
+        spdlog::error("{}: cannot connect: {}", name_, done.error().text);
+        disconnect();
+        retry_later();
+        return false;
+      }
+      return true;  // the state went out with the keys
+  }
+  return next.write == XenbusState::unknown || write_state(next.write);
+}
+
+Result<void> Vif::connect() {
+  // The module may have been loaded after the start.
+  if (auto clear = check_no_kernel_netfront(options_.device); !clear) return clear;
+  auto backend = xenstore::read_backend_features(guest_.store.view(), sight_.settings.backend);
+  if (!backend) return backend.error();
+  if (auto done = shape_tap(*backend); !done) return done;
+
+  const Queue::Setup setup{sight_.settings.backend_id, tap_.fd(), backend->sg, backend->split_event_channels};
+  auto on_fault = [this, &loop = guest_.loop, alive = alive_](Fault fault) {
+    boost::asio::post(loop, [this, alive, fault] {
+      if (*alive) cut_off(fault);
+    });
+  };
+  auto queue = Queue::create(*guest_.thread, guest_.shares, setup, counters_, std::move(on_fault));
+  if (!queue) return queue.error();
+  queue_ = std::move(*queue);
+  auto told =
+      xenstore::publish_frontend_offer(guest_.store, directory_, {queue_->address(), offered_features()});
+  if (!told) return told;
+  ++connects_;
+  spdlog::info("{}: Initialising -> Connected: {}, {}", name_,
+               backend->sg ? "scatter-gather" : "one slot a frame",
+               backend->split_event_channels ? "an event channel for each direction" : "one event channel");
+  return {};
+}
+
+Result<void> Vif::shape_tap(const xenstore::Features& backend) {
+  if (auto done = tap_.set_offloads(tap_offloads(backend)); !done) return done;
+  net::LinkChange change{.up = {}, .mtu = tap_mtu(backend, sight_.settings.mtu), .mac = {}, .master = {}};
+  if (!sight_.settings.mac.empty()) change.mac = sight_.settings.mac;
+  if (options_.up) change.up = true;
+  return net::change_link(tap_.index(), change);
+}
+
+void Vif::serve() {
+  if (serving_) return;
+  serving_ = true;
+  served_since_ = Clock::now();
+  said_.clear();
+  if (auto done = tap_.set_carrier(true); !done) spdlog::warn("{}: {}", name_, done.error().text);
+  queue_->start();
+  spdlog::info("{}: serving, the back end in domain {} is connected", name_,
+               sight_.settings.backend_id.value);
+}
+
+void Vif::disconnect() {
+  if (serving_) {
+    (void)tap_.set_carrier(false);
+    if (Clock::now() - served_since_ > kGoodConnection) delay_ = 0ms;
+  }
+  serving_ = false;
+  queue_.reset();
+}
+
+bool Vif::write_state(XenbusState state) {
+  spdlog::info("{}: {} -> {} (back end: {})", name_, xenstore::name(sight_.node), xenstore::name(state),
+               xenstore::name(sight_.peer));
+  if (auto done = xenstore::switch_state(guest_.store, directory_, state); !done) {
+    spdlog::error("{}: {}", name_, done.error().text);
+    return false;
+  }
+  return true;
+}
+
+void Vif::cut_off(Fault fault) {
+  if (!queue_) return;
+  spdlog::error("{}: cut off: {}", name_, domu::name(fault));
+  fault_ = fault;
+  barred_ = true;
+  disconnect();
+  // Where xenbus_dev_fatal of Linux says it too.
+  const std::string node =
+      std::string(xenstore::key::kError) + "/" + directory_ + "/" + xenstore::key::kError;
+  (void)guest_.store.view().write(node, "cut off: " + std::string(domu::name(fault)));
+  if (write_state(XenbusState::closing)) update();
+}
+
+// A first start-over goes at once; one after that waits, longer each time, until a connection was good.
+bool Vif::may_start_over() {
+  if (retry_due_ || delay_ == 0ms) {
+    retry_due_ = false;
+    delay_ = std::max<std::chrono::milliseconds>(delay_, kFirstDelay);
+    return true;
+  }
+  retry_later();
+  return false;
+}
+
+void Vif::retry_later() {
+  delay_ = std::max<std::chrono::milliseconds>(delay_, kFirstDelay);
+  spdlog::info("{}: trying again in {} s", name_,
+               std::chrono::duration_cast<std::chrono::seconds>(delay_).count());
+  delayed_ = true;
+  retry_.expires_after(delay_);
+  delay_ = std::min<std::chrono::milliseconds>(delay_ * 2, kLongestDelay);
+  retry_.async_wait([this, alive = alive_](const boost::system::error_code& failed) {
+    if (failed || !*alive) return;
+    delayed_ = false;
+    retry_due_ = true;
+    update();
+    retry_due_ = false;
+  });
+}
+
+void Vif::leave(std::function<void()> on_gone) {
+  leaving_ = barred_ = true;
+  on_gone_ = std::move(on_gone);
+  update();
+}
+
+void Vif::say_waiting(Self self) {
+  std::string what;
+  if (self == Self::absent)
+    what = "waiting for the device: " + directory_ + " does not exist yet";
+  else if (self == Self::barred || self == Self::replaced)
+    return;
+  else
+    what = "waiting for the back end " + sight_.settings.backend + ", now " +
+           std::string(xenstore::name(sight_.peer));
+  if (what == said_) return;
+  said_ = what;
+  spdlog::info("{}: {}", name_, what);
+}
+
+}  // namespace hush::domu

@@ -1,0 +1,102 @@
+// One virtual interface of this guest: follows the xenbus handshake, owns the TAP, and has the queue made and
+// destroyed. Control thread only.
+#pragma once
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/net/tap.hpp"
+#include "domu/vif/frontend_fsm.hpp"
+#include "domu/vif/queue.hpp"
+#include "xenstore/client.hpp"
+#include "xenstore/vif_config.hpp"
+
+namespace hush::domu {
+
+// What all vifs of a daemon share.
+struct Guest {
+  boost::asio::io_context& loop;
+  xenstore::Client& store;
+  xen::GrantShare shares;
+  std::unique_ptr<event::DataThread> thread;
+};
+
+class Vif {
+ public:
+  struct Options {
+    std::uint32_t device = 0;
+    std::string tap;  // name of the interface
+    bool up = false;  // set the interface up when the vif connects
+  };
+
+  // Makes the TAP, without carrier, and begins to watch the device, which need not be there yet.
+  static Result<std::unique_ptr<Vif>> create(const Options& options, Guest& guest);
+  ~Vif();
+
+  // Takes leave of the back end, as far as it answers; then gone() holds and on_gone is called. Nothing of
+  // the vif is started over after this.
+  void leave(std::function<void()> on_gone);
+  [[nodiscard]] bool gone() const { return leaving_ && !queue_; }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] XenbusState state() const { return sight_.node; }
+  [[nodiscard]] bool serving() const { return serving_; }
+  [[nodiscard]] std::uint64_t connects() const { return connects_; }
+  [[nodiscard]] Fault fault() const { return fault_; }  // why it was cut off; none: it was not
+  [[nodiscard]] const VifCounters& counters() const { return counters_; }
+
+ private:
+  // What the nodes say now.
+  struct Sight {
+    XenbusState node = XenbusState::unknown;
+    XenbusState peer = XenbusState::unknown;
+    bool online = false;
+    xenstore::FrontendSettings settings;
+  };
+
+  Vif(const Options& options, Guest& guest, net::Tap tap);
+  void schedule();
+  void update();
+  Result<Sight> look();
+  void follow_backend(const std::string& path);
+  bool perform(const Step& step);
+  Result<void> connect();
+  Result<void> shape_tap(const xenstore::Features& backend);
+  void serve();
+  void disconnect();
+  bool write_state(XenbusState state);
+  void cut_off(Fault fault);
+  [[nodiscard]] bool may_start_over();
+  void retry_later();
+  void say_waiting(Self self);
+
+  Options options_;
+  Guest& guest_;
+  std::string name_;       // for messages: "eth0 (device/vif/0)"
+  std::string directory_;  // of the device, relative to the own domain
+  net::Tap tap_;
+  VifCounters counters_;
+  std::unique_ptr<Queue> queue_;
+  Sight sight_;
+  std::string watched_;  // the back end's state node
+  Fault fault_ = Fault::none;
+  std::uint64_t connects_ = 0;
+  bool serving_ = false;
+  bool barred_ = false;  // not to be started over while this device lasts
+  bool leaving_ = false;
+  bool scheduled_ = false;
+  std::function<void()> on_gone_;
+  std::string said_;  // the last message about waiting: said once
+
+  // How long a start-over waits: a back end that closes at once must not keep both ends busy.
+  boost::asio::steady_timer retry_;
+  std::chrono::milliseconds delay_{0};
+  bool delayed_ = false;    // the timer runs
+  bool retry_due_ = false;  // it has just run out
+  std::chrono::steady_clock::time_point served_since_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults and handlers on their way
+};
+
+}  // namespace hush::domu

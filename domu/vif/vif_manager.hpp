@@ -1,0 +1,27 @@
+// The vifs that this program drives. Control thread only.
+#pragma once
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "domu/vif/vif.hpp"
+
+namespace hush::domu {
+
+class VifManager {
+ public:
+  explicit VifManager(Guest& guest) : guest_(guest) {}
+
+  Result<void> add(const Vif::Options& options);
+  // All vifs take leave of their back ends; on_gone is called once, when the last one has.
+  void leave(std::function<void()> on_gone);
+  // A list with one entry a vif.
+  [[nodiscard]] nlohmann::json describe() const;
+
+ private:
+  Guest& guest_;
+  std::vector<std::unique_ptr<Vif>> vifs_;
+};
+
+}  // namespace hush::domu

@@ -1,0 +1,55 @@
+// What is used of what the two ends of a vif can do; and is the kernel's own driver noticed?
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "domu/preflight.hpp"
+#include "domu/vif/agreement.hpp"
+#include "domu/vif/fault.hpp"
+
+namespace hush::domu {
+namespace {
+
+TEST(Agreement, EverythingFromABackEndThatTakesEverything) {
+  xenstore::Features f;
+  f.sg = f.gso_tcpv4 = f.gso_tcpv6 = f.ipv6_csum = true;
+  EXPECT_EQ(tap_offloads(f), (net::Offloads{.checksum = true, .tso4 = true, .tso6 = true}));
+  EXPECT_EQ(tap_mtu(f, 9000), 9000U);
+  EXPECT_EQ(tap_mtu(f, std::nullopt), std::nullopt);
+}
+
+TEST(Agreement, NoChecksumIsLeftUndoneForABackEndThatTakesThemForIpv4Alone) {
+  xenstore::Features f;
+  f.sg = f.gso_tcpv4 = true;
+  EXPECT_EQ(tap_offloads(f), net::Offloads{});
+}
+
+TEST(Agreement, FramesFitASlotForABackEndWithoutScatterGather) {
+  xenstore::Features f;
+  f.ipv6_csum = f.gso_tcpv4 = true;
+  EXPECT_EQ(tap_offloads(f), net::Offloads{.checksum = true});
+  EXPECT_EQ(tap_mtu(f, 9000), 1500U);
+  EXPECT_EQ(tap_mtu(f, 1400), 1400U);
+  EXPECT_EQ(tap_mtu(f, std::nullopt), 1500U);
+}
+
+TEST(Preflight, NamesTheKernelDriverThatOwnsTheDevice) {
+  const std::string sysfs = ::testing::TempDir() + "hush_preflight";
+  std::filesystem::create_directories(sysfs + "/bus/xen/drivers/vif/vif-3");
+  EXPECT_TRUE(check_no_kernel_netfront(0, sysfs));
+  const auto owned = check_no_kernel_netfront(3, sysfs);
+  ASSERT_FALSE(owned);
+  EXPECT_NE(owned.error().text.find("echo vif-3 > "), std::string::npos) << owned.error().text;
+  std::filesystem::remove_all(sysfs);
+}
+
+TEST(Fault, EachHasAName) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kFaults; ++i) names.insert(name(static_cast<Fault>(i)));
+  EXPECT_EQ(names.size(), kFaults);
+  EXPECT_FALSE(names.contains(""));
+}
+
+}  // namespace
+}  // namespace hush::domu
