@@ -46,6 +46,7 @@ std::string Vif::interface_name() const {
 void Vif::update() {
   auto settings = xenstore::read_backend_settings(host_.store.view(), id_);
   if (!settings) {
+    if (settings.error().code == ENOENT) return;  // being removed, or not all written yet: an event will come
     if (fault_ != settings.error().text) spdlog::warn("{}: {}", name(), settings.error().text);
     fault_ = settings.error().text;
     return;
