@@ -71,7 +71,7 @@ std::optional<Transport> find_transport(std::span<const std::byte> head) {
   const bool tcp = payload->protocol == kTcp;
   if (head.size() < payload->start + (tcp ? kTcpMin : kUdpHeader)) return std::nullopt;
   const std::size_t length = tcp ? (byte_at(head, payload->start + 12) >> 4) * 4U : kUdpHeader;
-  if (tcp && length < kTcpMin) return std::nullopt;
+  if (tcp && (length < kTcpMin || head.size() < payload->start + length)) return std::nullopt;
   return Transport{static_cast<std::uint16_t>(ip),
                    static_cast<std::uint16_t>(payload->start),
                    tcp ? kTcpChecksum : kUdpChecksum,
