@@ -1,10 +1,10 @@
 // Domains: made, destroyed, crashed.
-#include <xen/xen.h>
 
 #include <cerrno>
 #include <cstdint>
 
 #include "tools/simxen/server/hypervisor.hpp"
+#include "tools/simxen/wire/xen_headers.hpp"
 
 namespace hush::simxen {
 

@@ -7,8 +7,7 @@
 #include <cstdint>
 #include <string>
 
-// After the standard headers: it uses their types and their errno names.
-#include <xen/io/xs_wire.h>
+#include "tools/simxen/wire/xen_headers.hpp"
 
 namespace hush::simxen {
 
