@@ -1,0 +1,104 @@
+#include "tests/hostile/lying_front.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "xenstore/keys.hpp"
+
+namespace hush::hostile {
+namespace {
+constexpr std::uint32_t kDataPages = 4;
+}
+
+LyingFront::LyingFront(std::uint32_t device)
+    : store_(must(xenstore::Client::open(loop_), "xenstore")), directory_(xenstore::frontend_path(device)) {
+  // The device may not be there yet: wait for its directory.
+  must(store_->watch(directory_, [](const std::string&) {}), "watch");
+  for (;;) {
+    auto settings = xenstore::read_frontend_settings(store_->view(), directory_);
+    if (settings) {
+      backend_ = settings->backend;
+      peer_ = settings->backend_id;
+      break;
+    }
+    settle();
+  }
+  must(store_->watch(backend_ + "/" + xenstore::key::kState, [](const std::string&) {}), "watch");
+  wait_for({xenstore::XenbusState::init_wait});
+
+  shares_ = std::make_unique<xen::GrantShare>(must(xen::GrantShare::open(), "gntalloc"));
+  channels_ = std::make_unique<xen::EventChannels>(must(xen::EventChannels::open(), "evtchn"));
+  watcher_ = std::make_unique<event::FdWatcher>(loop_, channels_->fd(), [this] {
+    while (const auto port = channels_->pending()) channels_->unmask(*port);
+  });
+  watcher_->on();
+  tx_ring_ = must(shares_->share(peer_, 1, true), "share");
+  rx_ring_ = must(shares_->share(peer_, 1, true), "share");
+  data_ = must(shares_->share(peer_, kDataPages, true), "share");
+  auto* frame = static_cast<unsigned char*>(data_.base());
+  std::memset(frame, 0xff, 6);  // to everybody, from 02:00:00:00:00:66, an experimental type
+  const unsigned char rest[] = {2, 0, 0, 0, 0, 0x66, 0x88, 0xb5};
+  std::memcpy(frame + 6, rest, sizeof rest);
+  tx_ = std::make_unique<netif::TxFront>(netif::TxFront::create(tx_page()));
+  rx_ = std::make_unique<netif::RxFront>(netif::RxFront::create(rx_page()));
+  port_ = must(channels_->alloc_unbound(peer_), "alloc_unbound");
+}
+
+netif::TxRequest LyingFront::honest(std::uint16_t id) const {
+  return {data_gref(0), 0, 0, id, 60};
+}
+
+void LyingFront::connect(const std::vector<std::pair<std::string, std::string>>& forged) {
+  xenstore::Features features;
+  features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum = true;
+  const xenstore::FrontendOffer offer{{Gref{tx_ring_.grefs()[0]}, Gref{rx_ring_.grefs()[0]}, port_, port_},
+                                      features};
+  must(store_->transact([&](xenstore::View& view) -> Result<void> {
+    if (auto done = xenstore::write_frontend_offer(view, directory_, offer); !done) return done;
+    for (const auto& [key, value] : forged)
+      if (auto done = view.write(directory_ + "/" + key, value); !done) return done;
+    return view.write(directory_ + "/" + xenstore::key::kState, to_text(xenstore::XenbusState::connected));
+  }),
+       "publish");
+}
+
+xenstore::XenbusState LyingFront::wait_for(std::vector<xenstore::XenbusState> states) {
+  for (;;) {
+    const auto now = must(xenstore::read_state(store_->view(), backend_), "read the back end's state");
+    if (std::find(states.begin(), states.end(), now) != states.end()) return now;
+    settle();
+  }
+}
+
+void LyingFront::send(const std::vector<netif::TxRequest>& requests) {
+  for (const auto& request : requests) tx_->put(request);
+  (void)tx_->publish();
+  notify();
+}
+
+void LyingFront::post(const std::vector<netif::RxRequest>& requests) {
+  for (const auto& request : requests) rx_->put(request);
+  (void)rx_->publish();
+  notify();
+}
+
+std::vector<netif::TxResponse> LyingFront::tx_answers(std::size_t count) {
+  std::vector<netif::TxResponse> answers;
+  while (answers.size() < count) {
+    const auto pending = tx_->pending();
+    if (!pending) throw std::runtime_error("the back end's guest_tx index is impossible");
+    for (std::uint32_t i = 0; i < *pending; ++i) answers.push_back(tx_->take());
+    if (answers.size() >= count || tx_->final_check()) continue;
+    if (must(xenstore::read_state(store_->view(), backend_), "state") != xenstore::XenbusState::connected)
+      break;
+    settle();
+  }
+  return answers;
+}
+
+void LyingFront::settle() {
+  loop_.run_one();
+}
+
+}  // namespace hush::hostile

@@ -1,0 +1,66 @@
+// A front end that is honest until told to lie: raw rings, raw keys, no TAP. Runs in a guest, real or
+// simulated.
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/netif/wire.hpp"
+#include "common/xen/event_channels.hpp"
+#include "common/xen/grant_share.hpp"
+#include "xenstore/client.hpp"
+#include "xenstore/vif_config.hpp"
+
+namespace hush::hostile {
+
+class LyingFront {
+ public:
+  // Waits for the back end's InitWait, then makes rings, data pages and a channel, all honest.
+  explicit LyingFront(std::uint32_t device);
+
+  // Publishes the offer and state 4. Keys in `forged` are written over it in the same transaction.
+  void connect(const std::vector<std::pair<std::string, std::string>>& forged = {});
+  // Until the back end is in one of these states; returns it.
+  xenstore::XenbusState wait_for(std::vector<xenstore::XenbusState> states);
+
+  // Puts requests as they are, publishes and notifies whatever the event index says.
+  void send(const std::vector<netif::TxRequest>& requests);
+  void post(const std::vector<netif::RxRequest>& requests);
+  // Until that many answers have come, or the back end leaves Connected (then fewer).
+  std::vector<netif::TxResponse> tx_answers(std::size_t count);
+  void notify() { channels_->notify(port_); }
+
+  [[nodiscard]] netif::TxSring& tx_page() { return shm::layout_at<netif::TxSring>(tx_ring_.base()); }
+  [[nodiscard]] netif::RxSring& rx_page() { return shm::layout_at<netif::RxSring>(rx_ring_.base()); }
+  // An honest slot: 60 bytes of a broadcast frame from data page 0.
+  [[nodiscard]] netif::TxRequest honest(std::uint16_t id) const;
+  [[nodiscard]] std::uint32_t data_gref(std::size_t page) const { return data_.grefs()[page]; }
+  [[nodiscard]] xenstore::Client& store() { return *store_; }
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+
+ private:
+  void settle();  // one turn of the loop: a store event or an event-channel one
+
+  boost::asio::io_context loop_{1};
+  std::unique_ptr<xenstore::Client> store_;
+  std::string directory_;
+  std::string backend_;
+  DomId peer_;
+  std::unique_ptr<xen::GrantShare> shares_;
+  std::unique_ptr<xen::EventChannels> channels_;
+  std::unique_ptr<event::FdWatcher> watcher_;
+  xen::SharedPages tx_ring_, rx_ring_, data_;
+  EvtchnPort port_;
+  std::unique_ptr<netif::TxFront> tx_;
+  std::unique_ptr<netif::RxFront> rx_;
+};
+
+// Ends the program with a line when a step that must work does not.
+template <class T>
+T must(Result<T> result, const char* what) {
+  if (!result) throw std::runtime_error(std::string(what) + ": " + result.error().text);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+}  // namespace hush::hostile
