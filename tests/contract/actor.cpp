@@ -57,7 +57,7 @@ int Actor::serve() {
 
 std::string Actor::keep(void* at, uint32_t pages) {
   if (at == nullptr) return error();
-  ranges_[next_range_] = {static_cast<std::byte*>(at), pages};
+  ranges_[next_range_] = {static_cast<uint8_t*>(at), pages};
   return "ok " + std::to_string(next_range_++);
 }
 
@@ -111,21 +111,20 @@ void Actor::add_grant_verbs() {
   verbs_["poke"] = [this](Words& words) {
     const Range range = ranges_[next<unsigned>(words)];
     const auto offset = next<size_t>(words);
-    __atomic_store_n(range.at + offset, static_cast<std::byte>(next<unsigned>(words)), __ATOMIC_SEQ_CST);
+    __atomic_store_n(range.at + offset, static_cast<uint8_t>(next<unsigned>(words)), __ATOMIC_SEQ_CST);
     return std::string("ok");
   };
   verbs_["peek"] = [this](Words& words) {
     const Range range = ranges_[next<unsigned>(words)];
     const auto offset = next<size_t>(words);
-    return "ok " +
-           std::to_string(static_cast<unsigned>(__atomic_load_n(range.at + offset, __ATOMIC_SEQ_CST)));
+    return "ok " + std::to_string(__atomic_load_n(range.at + offset, __ATOMIC_SEQ_CST));
   };
   // fill RANGE SEED: byte i becomes (i * 7 + SEED) mod 251
   verbs_["fill"] = [this](Words& words) {
     const Range range = ranges_[next<unsigned>(words)];
     const auto seed = next<unsigned>(words);
     for (uint32_t i = 0; i < range.pages * 4096; ++i)
-      range.at[i] = static_cast<std::byte>((i * 7 + seed) % 251);
+      range.at[i] = static_cast<uint8_t>((i * 7 + seed) % 251);
     return std::string("ok");
   };
 }

@@ -27,7 +27,7 @@ class Actor {
 
  private:
   struct Range {
-    std::byte* at = nullptr;
+    uint8_t* at = nullptr;
     uint32_t pages = 0;
   };
   using Words = std::istringstream;
