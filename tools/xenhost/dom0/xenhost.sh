@@ -89,7 +89,7 @@ guest_exec() {
   shift
   id=$(xl domid "$name" 2>/dev/null) || { echo "there is no guest $name" >&2; return 125; }
   data=/local/domain/$id/data
-  id=$BASHPID-$EPOCHREALTIME
+  id=$BASHPID-${EPOCHREALTIME/./}
   command=$(base64 -w0 <<<"$*")
   [ ${#command} -le 2040 ] || { echo "guest_exec: the command is too long for a xenstore node" >&2; return 125; }
   xenstore-write "$data/exec/$id" "$command" || return 125

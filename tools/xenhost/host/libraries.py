@@ -14,7 +14,7 @@ def of(program, tree=None):
     for line in result.stdout.splitlines():
         words = line.split()
         if "=>" in words and words[2].startswith("/"):
-            found[words[0]] = Path(words[2])
+            found[Path(words[0]).name] = Path(words[2])
         elif words and words[0].startswith("/"):
             found[Path(words[0]).name] = Path(words[0])
         elif "not found" in line:
