@@ -29,6 +29,10 @@ Result<std::unique_ptr<Vif>> Vif::create(const Options& options, Guest& guest) {
   auto tap = net::Tap::create(options.tap);
   if (!tap) return tap.error();
   if (auto done = tap->set_carrier(false); !done) return done.error();
+  // Now, not when the vif connects: routes and services may be set up before.
+  if (options.up)
+    if (auto done = net::change_link(tap->index(), {.up = true, .mtu = {}, .mac = {}, .master = {}}); !done)
+      return done.error();
   std::unique_ptr<Vif> vif{new Vif(options, guest, std::move(*tap))};
   // Everything below the device: the toolstack makes and removes it as a whole. The first event comes at
   // once.
@@ -179,7 +183,6 @@ Result<void> Vif::shape_tap(const xenstore::Features& backend) {
   if (auto done = tap_.set_offloads(tap_offloads(backend)); !done) return done;
   net::LinkChange change{.up = {}, .mtu = tap_mtu(backend, sight_.settings.mtu), .mac = {}, .master = {}};
   if (!sight_.settings.mac.empty()) change.mac = sight_.settings.mac;
-  if (options_.up) change.up = true;
   return net::change_link(tap_.index(), change);
 }
 
@@ -259,18 +262,16 @@ void Vif::leave(std::function<void()> on_gone) {
   update();
 }
 
+// Once for each thing that is waited for.
 void Vif::say_waiting(Self self) {
-  std::string what;
-  if (self == Self::absent)
-    what = "waiting for the device: " + directory_ + " does not exist yet";
-  else if (self == Self::barred || self == Self::replaced)
-    return;
-  else
-    what = "waiting for the back end " + sight_.settings.backend + ", now " +
-           std::string(xenstore::name(sight_.peer));
+  const std::string what = self == Self::absent ? "the device: " + directory_ + " does not exist yet"
+                                                : "the back end " + sight_.settings.backend + ", in state " +
+                                                      std::string(xenstore::name(sight_.peer));
   if (what == said_) return;
   said_ = what;
-  spdlog::info("{}: {}", name_, what);
+  // The back end's answer to a farewell is nothing to wait for at length.
+  const bool idle = self == Self::absent || self == Self::initialising || self == Self::connected;
+  spdlog::log(idle ? spdlog::level::info : spdlog::level::debug, "{}: waiting for {}", name_, what);
 }
 
 }  // namespace hush::domu

@@ -28,7 +28,7 @@ class Vif {
   struct Options {
     std::uint32_t device = 0;
     std::string tap;  // name of the interface
-    bool up = false;  // set the interface up when the vif connects
+    bool up = false;  // set the interface up
   };
 
   // Makes the TAP, without carrier, and begins to watch the device, which need not be there yet.
