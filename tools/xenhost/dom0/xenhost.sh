@@ -78,6 +78,15 @@ guest_ready() {
   fi
 }
 
+# reboot_guest NAME: by xl reboot; up again, as a new domain, when this returns.
+reboot_guest() {
+  local name=$1 old now
+  old=$(xl domid "$name") || return
+  xl reboot "$name" || return
+  another_domain() { now=$(xl domid "$name") && [ "$now" != "$old" ]; }
+  wait_for 180 "the new domain of $name" another_domain && guest_ready "$name"
+}
+
 guest_number() { cat "$xenhost_guests/$1/number"; }
 guest_mac() { printf '00:16:3e:00:00:%02x\n' "$(($(guest_number "$1") + 1))"; }
 guest_ip() { echo "10.7.0.$(($(guest_number "$1") + 1))"; }
