@@ -13,6 +13,7 @@ struct LinkChange {  // what is not set stays
   std::optional<std::uint32_t> mtu;
   std::optional<std::string> mac;     // "00:16:3e:00:00:01"
   std::optional<std::string> master;  // name of a bridge
+  bool operator==(const LinkChange&) const = default;
 };
 
 // index: of the interface; survives a rename.

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
-#include "common/net/link.hpp"
 #include "domu/preflight.hpp"
 #include "domu/vif/agreement.hpp"
 #include "xenstore/keys.hpp"
@@ -98,10 +98,7 @@ Result<Vif::Sight> Vif::look() {
   seen.node = *node;
   // No device, or one that the toolstack has made anew: what went before is over.
   const bool fresh = seen.node == XenbusState::unknown || seen.node == XenbusState::initialising;
-  if (fresh && barred_ && !leaving_) {
-    barred_ = false;
-    fault_ = Fault::none;
-  }
+  if (fresh && barred_ && !leaving_) forgive();
   if (seen.node == XenbusState::unknown) {
     delay_ = 0ms;
     follow_backend("");
@@ -183,7 +180,11 @@ Result<void> Vif::shape_tap(const xenstore::Features& backend) {
   if (auto done = tap_.set_offloads(tap_offloads(backend)); !done) return done;
   net::LinkChange change{.up = {}, .mtu = tap_mtu(backend, sight_.settings.mtu), .mac = {}, .master = {}};
   if (!sight_.settings.mac.empty()) change.mac = sight_.settings.mac;
-  return net::change_link(tap_.index(), change);
+  // What the guest has changed since stays as it is over a reconnect.
+  if (change == shape_) return {};
+  if (auto done = net::change_link(tap_.index(), change); !done) return done;
+  shape_ = change;
+  return {};
 }
 
 void Vif::serve() {
@@ -222,11 +223,18 @@ void Vif::cut_off(Fault fault) {
   fault_ = fault;
   barred_ = true;
   disconnect();
-  // Where xenbus_dev_fatal of Linux says it too.
-  const std::string node =
-      std::string(xenstore::key::kError) + "/" + directory_ + "/" + xenstore::key::kError;
-  (void)guest_.store.view().write(node, "cut off: " + std::string(domu::name(fault)));
+  (void)guest_.store.view().write(error_node(), "cut off: " + std::string(domu::name(fault)));
   if (write_state(XenbusState::closing)) update();
+}
+
+void Vif::forgive() {
+  barred_ = false;
+  if (std::exchange(fault_, Fault::none) != Fault::none) (void)guest_.store.view().remove(error_node());
+}
+
+// Where xenbus_dev_fatal of Linux says why it gave a device up.
+std::string Vif::error_node() const {
+  return std::string(xenstore::key::kError) + "/" + directory_ + "/" + xenstore::key::kError;
 }
 
 // A first start-over goes at once; one after that waits, longer each time, until a connection was good.

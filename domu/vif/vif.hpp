@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "common/net/link.hpp"
 #include "common/net/tap.hpp"
 #include "domu/vif/frontend_fsm.hpp"
 #include "domu/vif/queue.hpp"
@@ -68,6 +69,8 @@ class Vif {
   void disconnect();
   bool write_state(XenbusState state);
   void cut_off(Fault fault);
+  void forgive();
+  [[nodiscard]] std::string error_node() const;
   [[nodiscard]] bool may_start_over();
   void retry_later();
   void say_waiting(Self self);
@@ -77,6 +80,7 @@ class Vif {
   std::string name_;       // for messages: "eth0 (device/vif/0)"
   std::string directory_;  // of the device, relative to the own domain
   net::Tap tap_;
+  std::optional<net::LinkChange> shape_;  // what the toolstack's settings were last turned into
   VifCounters counters_;
   std::unique_ptr<Queue> queue_;
   Sight sight_;
