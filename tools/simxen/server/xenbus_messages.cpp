@@ -46,11 +46,7 @@ void Xenbus::watch(Client& client, StoreMessage message) {
     refuse(client, message, "EINVAL");
     return;
   }
-  for (const auto& [token, watched] : client.watches) {
-    if (watched != *asked) continue;
-    refuse(client, message, "EEXIST");
-    return;
-  }
+  // As the kernel's driver: the same watch twice is two watches, each with its own token to the store.
   const std::string token = std::to_string(client.id) + "." + std::to_string(next_watch_++);
   // Known before the store answers: its first event may come right behind the answer.
   client.watches[token] = *asked;
@@ -60,14 +56,20 @@ void Xenbus::watch(Client& client, StoreMessage message) {
 
 void Xenbus::unwatch(Client& client, StoreMessage message) {
   const auto asked = message.path_and_token();
-  for (auto found = client.watches.begin(); asked && found != client.watches.end(); ++found) {
+  if (!asked) {
+    refuse(client, message, "EINVAL");
+    return;
+  }
+  for (auto found = client.watches.begin(); found != client.watches.end(); ++found) {
     if (found->second != *asked) continue;
     message.body = StoreMessage::two_strings(asked->first, found->first);
     client.watches.erase(found);
     forward(client.id, message);
     return;
   }
-  refuse(client, message, asked ? "ENOENT" : "EINVAL");
+  // The kernel's driver says OK to an unwatch of nothing.
+  message.body = std::string("OK") + '\0';
+  reply(client, message);
 }
 
 void Xenbus::forward(uint32_t client, const StoreMessage& message, std::string token) {

@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# A simulated Xen host in network namespaces, with hush-backd: for tools/demo and the tests that source it.
+#
+# Set before: host_tag (a short name: two hosts of one name cannot be), host_bin (where the programs are).
+# Then: host_up DOMAINS; host_guest N; ...; host_down. Dom0 is the namespace hush-$host_tag-0, guest N is
+# hush-$host_tag-N, with the address 10.7.0.(N+1); Dom0 has 10.7.0.1 on the bridge xenbr0.
+# host_up clears what an earlier host of the same name left; host_down leaves nothing and is safe to call twice.
+# The functions say on stderr what failed, and return non-zero.
+
+: "${host_tag:?}" "${host_bin:?}"
+export SIMXEN_DIR=/run/hushring-sim/$host_tag
+host_logs=$SIMXEN_DIR.logs
+host_run=$SIMXEN_DIR.run # hush-backd's run directory
+host_pids=$SIMXEN_DIR.pids
+
+host_ns() { echo "hush-$host_tag-$1"; }
+in_domain() { # in_domain N COMMAND...: in its namespace, with its identity towards Xen; bounded
+  local domain=$1
+  shift
+  timeout 120 "$host_bin/simxen" run --domain "$domain" --netns "$(host_ns "$domain")" -- "$@"
+}
+in_netns() { # in_netns N COMMAND...: in its namespace only
+  local domain=$1
+  shift
+  ip netns exec "$(host_ns "$domain")" "$@"
+}
+host_hushctl() { "$host_bin/hushctl" --run-dir "$host_run" "$@"; }
+
+# host_start NAME DOMAIN COMMAND...: in the background, its output in $host_logs/NAME.log; host_stop ends it.
+host_start() {
+  local name=$1 domain=$2
+  shift 2
+  # simxen becomes the program (exec), so the number is the program's own.
+  "$host_bin/simxen" run --domain "$domain" --netns "$(host_ns "$domain")" -- "$@" \
+    >"$host_logs/$name.log" 2>&1 </dev/null &
+  echo $! >"$host_pids/$name"
+}
+
+# host_wait NAME PATTERN: until the program's log has a line like it. Fails when the program ends before, or in 30 s.
+host_wait() {
+  local name=$1 pattern=$2 pid
+  pid=$(cat "$host_pids/$name")
+  if timeout 30 grep -q -m 1 -e "$pattern" <(exec tail -q -s 0.05 --pid="$pid" -n +1 -f "$host_logs/$name.log"); then
+    return 0
+  fi
+  echo "$name never said '$pattern'; its log ends with:" >&2
+  tail -n 10 "$host_logs/$name.log" >&2
+  return 1
+}
+
+# host_signal NAME SIGNAL: to the program itself, not to the shell around it.
+host_signal() { kill -s "$2" "$(cat "$host_pids/$1")" 2>/dev/null; }
+
+# host_stop NAME: TERM, and its exit status; KILL after 20 s.
+host_stop() {
+  local name=$1 pid
+  [ -f "$host_pids/$name" ] || return 0
+  pid=$(cat "$host_pids/$name")
+  rm -f "$host_pids/$name"
+  kill -TERM "$pid" 2>/dev/null
+  timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+}
+
+host_clear() {
+  local name
+  for name in "$host_pids"/*; do
+    [ -e "$name" ] && host_stop "$(basename "$name")"
+  done
+  if [ -d "$SIMXEN_DIR" ]; then "$host_bin/simxen" down >/dev/null 2>&1; fi
+  ip netns list | awk -v p="hush-$host_tag-" 'index($1, p) == 1 { print $1 }' | while read -r name; do
+    ip netns pids "$name" | xargs -r kill -KILL 2>/dev/null
+    ip netns del "$name"
+  done
+  rm -rf "$host_pids" "$host_run"
+  return 0
+}
+
+# host_up DOMAINS [BACKD-OPTION...]: simxen, the real xenstored (or $host_store), a bridge in Dom0, hush-backd.
+host_up() {
+  local domains=$1 number
+  shift
+  host_clear
+  rm -rf "$host_logs"
+  mkdir -p "$(dirname "$SIMXEN_DIR")" "$host_logs" "$host_pids" "$host_run"
+  "$host_bin/simxen" up --store "${host_store:-xenstored}" --domains "$domains" >"$host_logs/simxen.log" 2>&1 || {
+    cat "$host_logs/simxen.log" >&2
+    return 1
+  }
+  for number in $(seq 0 "$domains"); do
+    ip netns add "$(host_ns "$number")" || return 1
+    ip -n "$(host_ns "$number")" link set lo up
+  done
+  ip -n "$(host_ns 0)" link add xenbr0 type bridge || return 1
+  ip -n "$(host_ns 0)" addr add 10.7.0.1/24 dev xenbr0
+  ip -n "$(host_ns 0)" link set xenbr0 up
+  host_backd "$@"
+}
+
+# host_backd [OPTION...]: hush-backd in Dom0, ready when this returns.
+host_backd() {
+  host_start backd 0 "$host_bin/hush-backd" --run-dir "$host_run" "$@"
+  host_wait backd ready
+}
+
+host_mac() { printf '00:16:3e:00:00:%02x\n' "$(($1 + 1))"; }
+# host_attach N [ARGUMENT...]: a vif for domain N, by the real xl and vif-bridge.
+host_attach() {
+  local number=$1
+  shift
+  "$host_bin/simxen" attach --netns "$(host_ns 0)" "$number" "mac=$(host_mac "$number")" bridge=xenbr0 "$@" \
+    >>"$host_logs/xl.log" 2>&1 || {
+    echo "xl network-attach $number failed:" >&2
+    tail -n 5 "$host_logs/xl.log" >&2
+    return 1
+  }
+}
+# host_detach N [DEVID]
+host_detach() {
+  "$host_bin/simxen" detach --netns "$(host_ns 0)" "$1" "${2:-0}" >>"$host_logs/xl.log" 2>&1 || {
+    echo "xl network-detach $1 failed:" >&2
+    tail -n 5 "$host_logs/xl.log" >&2
+    return 1
+  }
+}
+
+# host_front N: hush-frontd in domain N, which has a vif: connected and with its address when this returns.
+host_front() {
+  host_start "frontd-$1" "$1" "$host_bin/hush-frontd" --tap eth0 --up
+  host_wait "frontd-$1" serving || return 1
+  ip -n "$(host_ns "$1")" addr add "10.7.0.$(($1 + 1))/24" dev eth0
+}
+
+# host_guest N: both.
+host_guest() { host_attach "$1" && host_front "$1"; }
+
+host_down() {
+  host_clear
+  rm -rf "$host_logs"
+  rmdir --ignore-fail-on-non-empty "$(dirname "$SIMXEN_DIR")" 2>/dev/null
+}
