@@ -102,7 +102,7 @@ tcp_from() {
   result=$?
   kill "$server" 2>/dev/null
   wait "$server" 2>/dev/null
-  return $result
+  return "$result"
 }
 
 moved() {
@@ -132,5 +132,5 @@ stop_backd() {
   [ "$status" = 0 ]
 }
 
-# served FIELD NAME: a number of hush-backd's about the guest's vif, e.g. served guest_tx.packets g1.
-served() { hushctl stats --json "vif$(xl domid "$2").0" | jq "if type == \"array\" then .[0] else . end | .$1"; }
+# served FILTER NAME: what hush-backd counted of the guest's vif, e.g. served .guest_tx.packets g1.
+served() { hushctl stats --json "vif$(xl domid "$2").0" | jq ".[0] | $1"; }

@@ -11,19 +11,19 @@ from .say import Trouble, step
 
 # What the console shows before Dom0 can speak for itself.
 MILESTONES = ((rb"Xen version", "the hypervisor starts"), (rb"Serial input to DOM0", "Dom0's kernel starts"))
-XEN_DIED = re.compile(rb"\(XEN\) Panic on CPU|Kernel panic - not syncing|Domain 0 (?:crashed|shutdown)|Hardware Dom0 crashed")
+DIED = re.compile(rb"Panic on CPU|Kernel panic - not syncing|Dom0 crashed|Domain 0 crashed")
 TIMED_OUT = 124
 
 
 class Session:
-    """`terminal`, where there is one, is both ends of an interactive script; otherwise output only."""
+    """`keys`, where there is one, is the descriptor that an interactive shell's keys come from."""
 
-    def __init__(self, machine, out, boot_seconds, script_seconds, terminal=None):
+    def __init__(self, machine, out, boot_seconds, script_seconds, keys=None):
         self._machine = machine
         self._out = out
         self._boot_seconds = boot_seconds
         self._script_seconds = script_seconds
-        self._terminal = terminal
+        self._keyboard = keys
         self._console_log = out / "console.log"
         self._status = None
         self._started = False
@@ -36,8 +36,8 @@ class Session:
         deadline = time.monotonic() + self._boot_seconds
         inputs = {self._machine.console: self._console, self._machine.control: self._control,
                   self._machine.stream: self._stream}
-        if self._terminal is not None:
-            inputs[self._terminal] = self._keys
+        if self._keyboard is not None:
+            inputs[self._keyboard] = self._keys
         with open(self._console_log, "wb", buffering=0) as self._console_file:
             while self._machine.console in inputs:
                 began = self._started
@@ -56,9 +56,9 @@ class Session:
         """Ctrl-C or a kill: Dom0 is asked for its logs and switched off; the second time nothing is waited for."""
         again = self._stopping is not None
         self._status = 128 + number
-        self._stop(f"interrupted ({signal.Signals(number).name})", 0 if again or not self._started else 30)
+        self._stop(f"interrupted ({signal.Signals(number).name})", 0 if again or not self._started else 60)
 
-    def _stop(self, reason, seconds=60):
+    def _stop(self, reason, seconds=120):
         if reason is None:
             raise Trouble(f"Dom0 did not come up in {self._boot_seconds} s (--boot-timeout)", self._console_log)
         step(f"{reason}: stopping Dom0")
@@ -72,10 +72,8 @@ class Session:
 
     def _judge(self):
         if self._status is None:
-            if self._started:
-                raise Trouble("the machine went down under the script", self._console_log)
-            log = self._console_log if self._console_log.stat().st_size else self._machine.log
-            raise Trouble("the machine did not come up", log)
+            what = "the machine went down under the script" if self._started else "the machine did not come up"
+            raise Trouble(what, self._console_log if self._console_log.stat().st_size else self._machine.log)
         return self._status
 
     def _console(self):
@@ -85,8 +83,8 @@ class Session:
             if re.search(milestone[0], data):
                 step(milestone[1])
                 self._milestones.remove(milestone)
-        if XEN_DIED.search(data) and self._status is None:
-            step("trouble on the console; see its log")
+        if DIED.search(data):
+            step(f"the hypervisor or Dom0's kernel died; see {self._console_log}")
         return bool(data)
 
     def _control(self):
@@ -110,8 +108,9 @@ class Session:
         return bool(data)
 
     def _keys(self):
-        data = os.read(self._terminal, 4096)
-        self._machine.stream.sendall(data)
+        data = os.read(self._keyboard, 4096)
+        # The end of the keys (a pipe's end, a closed terminal) is what Ctrl-D says to the shell.
+        self._machine.stream.sendall(data or b"\x04")
         return bool(data)
 
 
@@ -125,8 +124,10 @@ def _receive(end):
 def fetch_results(disk, out):
     """Unpacks what Dom0 wrote to its third disk. False where it wrote nothing."""
     try:
-        with tarfile.open(disk) as tar:
-            tar.extractall(out, filter="data")
-    except (tarfile.ReadError, EOFError):
+        # "r:": only a plain tar. Trying compressions on an empty disk would read all of it several times.
+        with tarfile.open(disk, "r:") as tar:
+            members = tar.getmembers()
+            tar.extractall(out, members, filter="data")
+    except (tarfile.TarError, EOFError):
         return False
-    return True
+    return bool(members)
