@@ -42,20 +42,19 @@ json describe(const Vif& vif) {
 }
 
 json count(const Vif& vif) {
-  static const QueueCounters kNone;
-  const QueueCounters& c = vif.queue() ? vif.queue()->counters() : kNone;
-  json drops = json::object();
+  const QueueCounters& c = vif.counters();
+  json tx_drops = json::object(), rx_drops = json::object();
   for (std::size_t i = 1; i < netif::kTxFaults; ++i)
-    drops[std::string(netif::name(static_cast<netif::TxFault>(i)))] = c.tx_faults[i].get();
+    tx_drops[std::string(netif::name(static_cast<netif::TxFault>(i)))] = c.tx_faults[i].get();
   for (std::size_t i = 0; i < kRxDrops; ++i)
-    drops[std::string(name(static_cast<RxDrop>(i)))] = c.rx_drops[i].get();
+    rx_drops[std::string(name(static_cast<RxDrop>(i)))] = c.rx_drops[i].get();
   return {{"vif", vif.name()},
           {"state", xenstore::name(vif.state())},
           {"guest_tx", direction(c.guest_tx)},
           {"guest_rx", direction(c.guest_rx)},
           {"rx_waits", c.rx_waits.get()},
           {"rx_gso_checksum_fixup", c.rx_gso_checksum_fixup.get()},
-          {"drops", drops}};
+          {"drops", {{"guest_tx", tx_drops}, {"guest_rx", rx_drops}}}};
 }
 
 }  // namespace hush::dom0

@@ -8,7 +8,7 @@ namespace hush::dom0 {
 
 // A line of `hushctl list`.
 [[nodiscard]] nlohmann::json describe(const Vif& vif);
-// All counters of one vif, zero where it is not connected.
+// All counters of one vif.
 [[nodiscard]] nlohmann::json count(const Vif& vif);
 
 }  // namespace hush::dom0

@@ -16,14 +16,14 @@ Ring attach(typename Ring::Page& page) {
 
 Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
                                               const xenstore::FrontendOffer& frontend, int tap,
-                                              OnFault on_fault) {
+                                              QueueCounters& counters, OnFault on_fault) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, frontend.queue.tx_ring);
   if (!tx_page) return tx_page.error();
   auto rx_page = grants.map(peer, frontend.queue.rx_ring);
   if (!rx_page) return rx_page.error();
-  std::unique_ptr<Queue> queue{
-      new Queue(worker, peer, frontend, tap, std::move(*tx_page), std::move(*rx_page), std::move(on_fault))};
+  std::unique_ptr<Queue> queue{new Queue(worker, peer, frontend, tap, counters, std::move(*tx_page),
+                                         std::move(*rx_page), std::move(on_fault))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   queue->tap_watcher_.on();
   // Requests may have been there before the channel was: look once without waiting for an event.
@@ -32,12 +32,13 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
 }
 
 Queue::Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap,
-             xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault)
+             QueueCounters& counters, xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault)
     : thread_(*worker.thread),
       address_(frontend.queue),
       tx_page_(std::move(tx_page)),
       rx_page_(std::move(rx_page)),
       on_fault_(std::move(on_fault)),
+      counters_(counters),
       tx_(attach<netif::TxBack>(shm::layout_at<netif::TxSring>(tx_page_.base())), peer, tap, *worker.memory,
           counters_),
       rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap,

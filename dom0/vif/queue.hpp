@@ -26,21 +26,20 @@ class Queue {
   using OnFault = std::function<void(std::string reason)>;
 
   // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
-  // starts both directions. tap stays the caller's and outlives the queue.
+  // starts both directions. tap and counters stay the caller's and outlive the queue.
   static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
                                                 const xenstore::FrontendOffer& frontend, int tap,
-                                                OnFault on_fault);
+                                                QueueCounters& counters, OnFault on_fault);
   // On the data thread.
   ~Queue();
 
   // On the data thread: frames of both directions go to the file from now on; null ends it.
   void capture_to(std::unique_ptr<net::Capture> capture);
   // Any thread.
-  [[nodiscard]] const QueueCounters& counters() const { return counters_; }
   [[nodiscard]] const xenstore::QueueAddress& address() const { return address_; }
 
  private:
-  Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap,
+  Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap, QueueCounters& counters,
         xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault);
   Result<void> bind(DomId peer);
   void run_tx();
@@ -54,7 +53,7 @@ class Queue {
   xen::MappedPages tx_page_;
   xen::MappedPages rx_page_;
   OnFault on_fault_;
-  QueueCounters counters_;
+  QueueCounters& counters_;
   GuestTx tx_;
   GuestRx rx_;
   event::FdWatcher tap_watcher_;

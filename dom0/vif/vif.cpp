@@ -131,8 +131,9 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
       if (!alive.expired()) fail(reason);
     });
   };
-  auto queue = worker_->thread->call(
-      [&] { return Queue::connect(*worker_, id_.domid, *frontend, tap_.fd(), std::move(on_fault)); });
+  auto queue = worker_->thread->call([&] {
+    return Queue::connect(*worker_, id_.domid, *frontend, tap_.fd(), counters_, std::move(on_fault));
+  });
   if (!queue) return queue.error();
   queue_ = std::move(*queue);
   ++worker_->queues;

@@ -42,6 +42,8 @@ class Vif {
   [[nodiscard]] XenbusState state() const { return state_; }
   [[nodiscard]] const std::string& fault() const { return fault_; }  // why it was cut off; empty: it was not
   [[nodiscard]] const Queue* queue() const { return queue_.get(); }
+  // Since the vif was found: they go on over reconnects.
+  [[nodiscard]] const QueueCounters& counters() const { return counters_; }
   [[nodiscard]] const xenstore::Features& frontend_features() const { return frontend_features_; }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
@@ -62,6 +64,7 @@ class Vif {
   std::string fault_;
   net::Tap tap_;
   Worker* worker_ = nullptr;
+  QueueCounters counters_;
   std::unique_ptr<Queue> queue_;
   xenstore::Features frontend_features_;
   std::uint64_t connects_ = 0;

@@ -202,6 +202,7 @@ int run(std::uint32_t device, const Lie& lie) {
   LyingFront front(device);
   lie.tell(front);
   const Outcome seen = observe(front, lie);
+  front.close();
   std::cout << name(seen) << std::endl;
   return seen == lie.outcome ? 0 : 1;
 }

@@ -63,6 +63,10 @@ void LyingFront::connect(const std::vector<std::pair<std::string, std::string>>&
        "publish");
 }
 
+void LyingFront::close() {
+  must(xenstore::switch_state(*store_, directory_, xenstore::XenbusState::closed), "close");
+}
+
 xenstore::XenbusState LyingFront::wait_for(std::vector<xenstore::XenbusState> states) {
   for (;;) {
     const auto now = must(xenstore::read_state(store_->view(), backend_), "read the back end's state");

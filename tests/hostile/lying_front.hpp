@@ -21,6 +21,8 @@ class LyingFront {
 
   // Publishes the offer and state 4. Keys in `forged` are written over it in the same transaction.
   void connect(const std::vector<std::pair<std::string, std::string>>& forged = {});
+  // Says Closed, so that a detach need not wait for this front end.
+  void close();
   // Until the back end is in one of these states; returns it.
   xenstore::XenbusState wait_for(std::vector<xenstore::XenbusState> states);
 

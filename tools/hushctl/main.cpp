@@ -53,8 +53,9 @@ void print_stats(const json& vifs) {
     hushctl::print_table(std::cout, rows);
     std::cout << "  rx_waits " << v["rx_waits"] << ", rx_gso_checksum_fixup " << v["rx_gso_checksum_fixup"]
               << '\n';
-    for (const auto& [reason, count] : v["drops"].items())
-      if (count != 0) std::cout << "  drops " << reason << ' ' << count << '\n';
+    for (const auto& [direction, drops] : v["drops"].items())
+      for (const auto& [reason, count] : drops.items())
+        if (count != 0) std::cout << "  " << direction << " drops " << reason << ' ' << count << '\n';
   }
 }
 

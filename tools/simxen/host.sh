@@ -30,6 +30,7 @@ host_hushctl() { "$host_bin/hushctl" --run-dir "$host_run" "$@"; }
 host_start() {
   local name=$1 domain=$2
   shift 2
+  : >"$host_logs/$name.log" # before the program starts: host_wait may look first
   # simxen becomes the program (exec), so the number is the program's own.
   "$host_bin/simxen" run --domain "$domain" --netns "$(host_ns "$domain")" -- "$@" \
     >"$host_logs/$name.log" 2>&1 </dev/null &
@@ -129,6 +130,16 @@ host_front() {
   host_start "frontd-$1" "$1" "$host_bin/hush-frontd" --tap eth0 --up
   host_wait "frontd-$1" serving || return 1
   ip -n "$(host_ns "$1")" addr add "10.7.0.$(($1 + 1))/24" dev eth0
+}
+
+# host_holdings: what all domains hold in Xen's sense, as one line to compare with an earlier one: mapped pages,
+# shared pages, ports. The same before and after means that nothing leaked.
+host_holdings() {
+  "$host_bin/simxen" list --json | python3 -c '
+import json, sys
+world = json.load(sys.stdin)
+print("maps", len(world["maps"]), *("domain%d: shares %d ports %d" % (d["domid"], d["shared_pages"], len(d["ports"]))
+                                    for d in world["domains"]), sep="; ")'
 }
 
 # host_guest N: both.
