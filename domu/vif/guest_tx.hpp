@@ -34,6 +34,8 @@ class GuestTx {
   // from the TAP until the back end answers (the event for it is asked for). Answers idle while the TAP may
   // hold more: the caller watches it.
   Pass run(bool& notify);
+  // Takes the responses that are there; run() does so too. idle or fault.
+  Pass collect();
   [[nodiscard]] bool starved() const { return starved_; }
   // After Pass::fault.
   [[nodiscard]] Fault fault() const { return fault_; }
@@ -48,7 +50,6 @@ class GuestTx {
   };
 
   [[nodiscard]] bool room() const;
-  Pass collect();
   Pass fail(Fault fault);
   Read read_frame(Frame& frame);
   [[nodiscard]] bool describe(Frame& frame);

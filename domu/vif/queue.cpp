@@ -83,8 +83,12 @@ xenstore::QueueAddress Queue::address() const {
 
 void Queue::on_tx_event() {
   counters_.guest_tx.events.add();
-  // Responses matter when room is short; otherwise the next frame collects them.
-  if (tx_.starved()) run_tx();
+  if (failed_) return;
+  // Room matters when it is short; but a lie is to be found now, not at the next frame.
+  if (tx_.starved())
+    run_tx();
+  else if (tx_.collect() == Pass::fault)
+    fail(tx_.fault());
 }
 
 void Queue::on_rx_event() {

@@ -1,0 +1,273 @@
+// hush-lying-backd DOMID DEVICE LIE: serves one vif honestly until it is connected, tells one lie, says what
+// became of it, and then waits to be detached.
+//
+// Its line: "cut off REASON" (the front end closed, and its error node says REASON), or "served" (the lie
+// harmed nobody: the front end is still connected). tests/hostile/run_frontd knows which is right for each
+// lie. `hush-lying-backd --list` prints "LIE EXPECTED".
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <stdexcept>
+
+#include "common/netif/wire.hpp"
+#include "common/xen/event_channels.hpp"
+#include "common/xen/grant_table.hpp"
+#include "xenstore/client.hpp"
+#include "xenstore/keys.hpp"
+#include "xenstore/number.hpp"
+#include "xenstore/vif_config.hpp"
+
+namespace {
+
+using namespace hush;
+using xenstore::XenbusState;
+namespace key = xenstore::key;
+using std::memory_order_seq_cst;
+
+template <class T>
+T must(Result<T> result, const char* what) {
+  if (!result) throw std::runtime_error(std::string(what) + ": " + result.error().text);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+class LyingBack {
+ public:
+  explicit LyingBack(xenstore::VifId id)
+      : id_(id),
+        directory_(xenstore::backend_path(id)),
+        store_(must(xenstore::Client::open(loop_), "xenstore")),
+        channels_(must(xen::EventChannels::open(), "evtchn")),
+        grants_(must(xen::GrantTable::open(), "gntdev")) {}
+
+  // The handshake, as an honest back end has it.
+  void connect() {
+    until([&] { return read(XenbusState::initialising, directory_); });
+    frontend_ = must(xenstore::read_backend_settings(store_->view(), id_), "settings").frontend;
+    xenstore::Features features;
+    features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum =
+        features.split_event_channels = true;
+    must(xenstore::write_backend_offer(store_->view(), id_, features), "offer");
+    write(XenbusState::init_wait);
+    until([&] { return read(XenbusState::connected, frontend_); });
+    const auto queue =
+        must(xenstore::read_frontend_offer(store_->view(), frontend_), "front end's offer").queue;
+    tx_page_ = must(grants_.map(id_.domid, queue.tx_ring), "map");
+    rx_page_ = must(grants_.map(id_.domid, queue.rx_ring), "map");
+    tx_port_ = must(channels_.bind(id_.domid, queue.tx_port), "bind");
+    rx_port_ = must(channels_.bind(id_.domid, queue.rx_port), "bind");
+    tx_.emplace(netif::TxBack::attach(tx_sring(), {}));
+    rx_.emplace(netif::RxBack::attach(rx_sring(), {}));
+    write(XenbusState::connected);
+  }
+
+  // Whether the front end let go, within a time that is long for a machine under load.
+  bool cut_off() {
+    for (int i = 0; i < 2000; ++i) {
+      if (!read(XenbusState::connected, frontend_)) return true;
+      pause();
+    }
+    return false;
+  }
+  bool lives() {
+    for (int i = 0; i < 100; ++i) {
+      if (!read(XenbusState::connected, frontend_)) return false;
+      pause();
+    }
+    return true;
+  }
+  std::string reason() {
+    const std::string node = "/local/domain/" + std::to_string(id_.domid.value) + "/" + key::kError + "/" +
+                             xenstore::frontend_path(id_.handle) + "/" + key::kError;
+    return must(store_->view().read(node), "error node").value_or("");
+  }
+  // Follows the front end down, and the toolstack to the end of the device.
+  void close() {
+    until([&] {
+      return !read(XenbusState::connected, directory_) || !read(XenbusState::connected, frontend_);
+    });
+    tx_page_.reset();
+    rx_page_.reset();
+    write(XenbusState::closing);
+    until([&] { return read(XenbusState::closed, frontend_) || read(XenbusState::unknown, frontend_); });
+    write(XenbusState::closed);
+  }
+
+  // The next request of the guest, of which some come by themselves (its kernel looks for IPv6 neighbours).
+  netif::TxRequest tx_request() {
+    until([&] { return tx_->pending().value_or(1) > 0; });
+    return tx_->take();
+  }
+  void tx_answer(std::uint16_t id, std::int16_t status = netif::status::kOkay) {
+    tx_->put(netif::TxResponse{id, status});
+    (void)tx_->publish();
+  }
+  template <class Message>
+  void rx_put(Message message) {
+    if (rx_->room() == 0) until([&] { return rx_->pending().value_or(1) > 0; });
+    const auto request = rx_->take();
+    if constexpr (std::is_same_v<Message, netif::RxResponse>)
+      if (message.id == 0) message.id = request.id;
+    rx_->put(message);
+  }
+  void rx_publish() { (void)rx_->publish(); }
+  void notify() {
+    channels_.notify(tx_port_);
+    channels_.notify(rx_port_);
+  }
+  void write(XenbusState state) { must(xenstore::switch_state(*store_, directory_, state), "state"); }
+  netif::TxSring& tx_sring() { return shm::layout_at<netif::TxSring>(tx_page_.base()); }
+  netif::RxSring& rx_sring() { return shm::layout_at<netif::RxSring>(rx_page_.base()); }
+
+ private:
+  bool read(XenbusState state, const std::string& directory) {
+    return must(xenstore::read_state(store_->view(), directory), "read a state") == state;
+  }
+  static void pause() { usleep(5000); }
+  template <class Condition>
+  static void until(Condition condition) {
+    for (int i = 0; !condition(); ++i) {
+      if (i == 12000) throw std::runtime_error("waited for a minute in vain");
+      pause();
+    }
+  }
+
+  xenstore::VifId id_;
+  std::string directory_;
+  std::string frontend_;
+  boost::asio::io_context loop_{1};
+  std::unique_ptr<xenstore::Client> store_;
+  xen::EventChannels channels_;
+  xen::GrantTable grants_;
+  xen::MappedPages tx_page_, rx_page_;
+  EvtchnPort tx_port_{}, rx_port_{};
+  std::optional<netif::TxBack> tx_;
+  std::optional<netif::RxBack> rx_;
+};
+
+struct Lie {
+  const char* reason;  // of the front end for cutting the vif off; "" where it is to be served
+  std::function<void(LyingBack&)> tell;
+};
+
+// Answers to the guest's receive requests; id 0 stands for the request's own (the first, 0, is right as it
+// is).
+std::function<void(LyingBack&)> received(std::vector<netif::RxResponse> responses) {
+  return [=](LyingBack& back) {
+    for (const auto& r : responses) back.rx_put(r);
+    back.rx_publish();
+  };
+}
+std::function<void(LyingBack&)> with_extra(netif::ExtraInfo extra, netif::GsoBody gso = {}) {
+  std::memcpy(extra.body, &gso, sizeof gso);
+  return [=](LyingBack& back) {
+    back.rx_put(netif::RxResponse{0, 0, netif::rx_flag::kExtraInfo, 100});
+    back.rx_put(extra);
+    back.rx_publish();
+  };
+}
+
+const std::map<std::string, Lie>& lies() {
+  constexpr auto kMore = netif::rx_flag::kMoreData, kExtra = netif::rx_flag::kExtraInfo;
+  static const std::map<std::string, Lie> kLies{
+      {"tx-index-ahead",
+       {"tx_index_impossible",
+        [](auto& b) {
+          (void)b.tx_request();
+          b.tx_sring().rsp_prod.store(200, memory_order_seq_cst);
+        }}},
+      {"tx-index-backwards",
+       {"tx_index_impossible",
+        [](auto& b) { b.tx_sring().rsp_prod.store(UINT32_MAX, memory_order_seq_cst); }}},
+      {"tx-id-beyond",
+       {"tx_id_out_of_range",
+        [](auto& b) {
+          (void)b.tx_request();
+          b.tx_answer(256);
+        }}},
+      {"tx-id-not-out",
+       {"tx_id_not_outstanding",
+        [](auto& b) {
+          (void)b.tx_request();
+          b.tx_answer(255);
+        }}},
+      {"tx-id-twice",
+       {"tx_id_not_outstanding",
+        [](auto& b) {
+          const auto id = b.tx_request().id;
+          (void)b.tx_request();
+          b.tx_answer(id);
+          b.tx_answer(id);
+        }}},
+      {"tx-null", {"tx_null_unasked", [](auto& b) { b.tx_answer(b.tx_request().id, netif::status::kNull); }}},
+      {"tx-refused", {"", [](auto& b) { b.tx_answer(b.tx_request().id, netif::status::kError); }}},
+      {"rx-index-ahead",
+       {"rx_index_impossible", [](auto& b) { b.rx_sring().rsp_prod.store(257, memory_order_seq_cst); }}},
+      {"rx-index-backwards",
+       {"rx_index_impossible",
+        [](auto& b) { b.rx_sring().rsp_prod.store(UINT32_MAX, memory_order_seq_cst); }}},
+      {"rx-id", {"rx_id_mismatch", received({{9, 0, 0, 100}})}},
+      {"rx-length", {"rx_beyond_page", received({{0, 0, 0, 4097}})}},
+      {"rx-offset", {"rx_beyond_page", received({{0, 65535, 0, 60}})}},
+      {"rx-chain-open", {"rx_chain_unfinished", received({{0, 0, kMore, 100}})}},
+      {"rx-chain-long",
+       {"rx_slots_excessive", received(std::vector(40, netif::RxResponse{0, 0, kMore, 100}))}},
+      {"rx-extra-missing", {"rx_chain_unfinished", received({{0, 0, kExtra, 100}})}},
+      {"rx-extra-type", {"rx_extra_type_unknown", with_extra({77, 0, {}})}},
+      {"rx-gso-size", {"rx_gso_size_zero", with_extra({netif::extra::kGso, 0, {}}, {0, 1, 0, 0})}},
+      {"rx-gso-type", {"rx_gso_type_unknown", with_extra({netif::extra::kGso, 0, {}}, {1448, 9, 0, 0})}},
+      {"rx-gso-not-tcp", {"", with_extra({netif::extra::kGso, 0, {}}, {1448, 1, 0, 0})}},
+      {"rx-csum-not-ip", {"", received({{0, 0, netif::rx_flag::kCsumBlank, 100}})}},
+      {"rx-empty", {"", received({{0, 0, 0, 0}, {0, 0, kMore, 0}, {0, 0, 0, 0}})}},
+      {"rx-errors", {"", received(std::vector(200, netif::RxResponse{0, 0, 0, -1}))}},
+      {"event-storm",
+       {"",
+        [](auto& b) {
+          for (int i = 0; i < 50000; ++i) b.notify();
+        }}},
+      {"state-storm",
+       {"",
+        [](auto& b) {
+          for (int i = 0; i < 5000; ++i) b.write(XenbusState::connected);
+        }}},
+  };
+  return kLies;
+}
+
+int run(xenstore::VifId id, const Lie& lie) {
+  LyingBack back(id);
+  back.connect();
+  lie.tell(back);
+  back.notify();
+  const bool expected_cut = *lie.reason != '\0';
+  const bool cut = expected_cut ? back.cut_off() : !back.lives();
+  std::cout << (cut ? back.reason() : "served") << std::endl;
+  back.close();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
+    for (const auto& [name, lie] : lies())
+      std::cout << name << '\t' << (*lie.reason ? std::string("cut off: ") + lie.reason : "served") << '\n';
+    return 0;
+  }
+  const auto domid = argc == 4 ? xenstore::parse_number<std::uint16_t>(argv[1], 0, kDomIdMax) : std::nullopt;
+  const auto device =
+      argc == 4 ? xenstore::parse_number<std::uint32_t>(argv[2], 0, xenstore::kMaxHandle) : std::nullopt;
+  if (!domid || !device || !lies().contains(argv[3])) {
+    std::cerr << "usage: hush-lying-backd DOMID DEVICE LIE | hush-lying-backd --list\n";
+    return 2;
+  }
+  try {
+    return run({DomId{*domid}, *device}, lies().at(argv[3]));
+  } catch (const std::exception& e) {
+    std::cerr << "hush-lying-backd: " << e.what() << '\n';
+    return 1;
+  }
+}
