@@ -30,6 +30,8 @@ struct RunOptions {
 int run(const World& world, const RunOptions& options, const std::vector<std::string>& command);
 int print_environment(const World& world, const std::string& domain);
 int xl(const World& world, const std::string& netns, const std::vector<std::string>& arguments);
+// The same for a command on a domain (its second word), which has to exist.
+int change_device(const World& world, const std::string& netns, std::vector<std::string> arguments);
 std::string preload_library(bool instrumented);
 
 // show.cpp

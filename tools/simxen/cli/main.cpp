@@ -1,6 +1,8 @@
 // simxen: the simulated Xen on the command line.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
+#include <functional>
 #include <iostream>
 
 #include "tools/simxen/cli/commands.hpp"
@@ -10,6 +12,15 @@
 using namespace hush::simxen;  // NOLINT: the program itself
 
 namespace {
+
+// CLI11 says of a wrong command only that one is missing.
+std::string complaint(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (app.get_subcommands().empty())
+    for (int i = 1; i < argc; ++i)
+      if (argv[i][0] != '-' && std::string(argv[i - 1]) != "--dir")
+        return "there is no command '" + std::string(argv[i]) + "'";
+  return error.what();
+}
 
 int one_line(std::string text, int status) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -34,7 +45,12 @@ struct Arguments {
   bool reset = false;
   bool only_hypervisor = false;
 
-  World world() const { return {dir}; }
+  // Programs get the path in their environment, wherever they stand.
+  World world() const {
+    std::string path = std::filesystem::absolute(dir).lexically_normal();
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    return {path};
+  }
 };
 
 using Action = std::function<int()>;
@@ -101,7 +117,7 @@ void add_program_commands(CLI::App& app, Arguments& a, Action& chosen) {
     CLI::App* wrapper = command(app, chosen, name, text, [&a, xl_command] {
       std::vector<std::string> words{xl_command, a.domain};
       words.insert(words.end(), a.words.begin(), a.words.end());
-      return xl(a.world(), a.netns, words);
+      return change_device(a.world(), a.netns, words);
     });
     wrapper->add_option("--netns", a.netns, "network namespace to run xl and its scripts in");
     wrapper->add_option("DOMAIN", a.domain, "number or name")->required();
@@ -151,7 +167,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return one_line(std::string(error.what()) + "; 'simxen --help' shows the commands", kBadArguments);
+    return one_line(complaint(app, error, argc, argv) + "; 'simxen --help' shows what there is",
+                    kBadArguments);
   } catch (const Failure& failure) {
     return one_line(failure.what(), failure.exit_status);
   } catch (const std::exception& error) {

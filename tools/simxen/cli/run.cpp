@@ -92,9 +92,16 @@ int xl(const World& world, const std::string& netns, const std::vector<std::stri
   const std::string program = std::string(kXenPrograms) + "/xl";
   if (::access(program.c_str(), X_OK) != 0)
     throw Failure(program + " is missing; install it: tools/setup demo (package xen-utils-4.17)");
+  if (::geteuid() != 0)
+    throw Failure("only root can run xl: it keeps files in /var/lib/xen; become root and try again");
   std::vector<std::string> command{program};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return run(world, {.domain = "0", .netns = netns}, command);
+}
+
+int change_device(const World& world, const std::string& netns, std::vector<std::string> arguments) {
+  arguments[1] = std::to_string(Client(world).domain(arguments[1]));
+  return xl(world, netns, arguments);
 }
 
 }  // namespace hush::simxen

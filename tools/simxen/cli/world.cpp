@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,10 @@ int serve(const World& world, const std::string& store, int ready_fd) {
 int up(const World& world, const std::string& store, uint32_t domains) {
   if (store != "xenstored" && store != "oxenstored")
     throw Failure("there is no store '" + store + "'; --store takes xenstored or oxenstored", kBadArguments);
+  if (world.xenbus(kDomids).size() >= sizeof(sockaddr_un::sun_path))
+    throw Failure(
+        "the path " + world.dir + " is too long for a socket in it; choose a shorter one with --dir",
+        kBadArguments);
   std::error_code error;
   fs::create_directories(world.dir, error);
   if (error)

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string>
 
 #include "tools/simxen/lib/visible.hpp"
@@ -81,7 +82,8 @@ void Connection::after_fork_child() {
   self.generation_.fetch_add(1);
   // The views were not inherited (MADV_DONTFORK): forget them without unmapping what may lie there by now.
   for (auto& view : self.views_) view.release();  // NOLINT(bugprone-unused-return-value)
-  self.views_mutex_.unlock();
+  // Not unlocked: a read-write lock knows its writer by thread number, and this thread has another one now.
+  new (&self.views_mutex_) std::shared_mutex;
   self.mutex_.unlock();
 }
 

@@ -48,7 +48,19 @@ bool FaultRules::fires(uint32_t domid) {
   return fired;
 }
 
+void FaultRules::count_armed() {
+  uint32_t used = 0;
+  for (const FaultRule& rule : rules) used += rule.mode.load() != FaultMode::off ? 1 : 0;
+  armed.store(used);
+}
+
 bool FaultRules::set(FaultMode mode, uint32_t domid, uint32_t parts_per_million, uint32_t number) {
+  if (mode == FaultMode::off) {
+    for (FaultRule& rule : rules)
+      if (domid == kAnyDomain || rule.domid.load() == domid) rule.mode.store(FaultMode::off);
+    count_armed();
+    return true;
+  }
   FaultRule* chosen = nullptr;
   for (FaultRule& rule : rules) {
     const bool used = rule.mode.load() != FaultMode::off;
@@ -58,7 +70,7 @@ bool FaultRules::set(FaultMode mode, uint32_t domid, uint32_t parts_per_million,
     }
     if (!used && chosen == nullptr) chosen = &rule;
   }
-  if (chosen == nullptr) return mode == FaultMode::off;
+  if (chosen == nullptr) return false;
   chosen->mode.store(FaultMode::off);
   chosen->domid.store(domid);
   chosen->parts_per_million.store(parts_per_million);
@@ -67,9 +79,7 @@ bool FaultRules::set(FaultMode mode, uint32_t domid, uint32_t parts_per_million,
   chosen->left.store(mode == FaultMode::every ? -1 : static_cast<int64_t>(number));
   chosen->hits.store(0);
   chosen->mode.store(mode, std::memory_order_release);
-  uint32_t used = 0;
-  for (const FaultRule& rule : rules) used += rule.mode.load() != FaultMode::off ? 1 : 0;
-  armed.store(used);
+  count_armed();
   return true;
 }
 

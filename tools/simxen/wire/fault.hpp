@@ -28,8 +28,12 @@ struct FaultRules {
 
   // True when this call of the primitive, made in domain domid, is to fail.
   bool fires(uint32_t domid);
-  // Adds or, with FaultMode::off, removes the rule for the domain. False when every rule is taken.
+  // Sets the rule for the domain; FaultMode::off removes it (for kAnyDomain: every rule). False when all are
+  // taken.
   bool set(FaultMode mode, uint32_t domid, uint32_t parts_per_million, uint32_t number);
+
+ private:
+  void count_armed();
 };
 
 }  // namespace hush::simxen
