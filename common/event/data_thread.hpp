@@ -41,7 +41,7 @@ class DataThread {
   Result<EvtchnPort> bind(DomId peer, EvtchnPort remote, std::function<void()> on_event);
   Result<EvtchnPort> alloc_unbound(DomId peer, std::function<void()> on_event);
   void unbind(EvtchnPort port);
-  void notify(EvtchnPort port) { channels_.notify(port); }
+  bool notify(EvtchnPort port) { return channels_.notify(port); }
 
  private:
   DataThread(xen::EventChannels channels, xen::GrantTable grants);

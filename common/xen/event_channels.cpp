@@ -33,8 +33,8 @@ void EventChannels::unbind(EvtchnPort port) {
   xenevtchn_unbind(handle_.get(), port.value);
 }
 
-void EventChannels::notify(EvtchnPort port) {
-  xenevtchn_notify(handle_.get(), port.value);
+bool EventChannels::notify(EvtchnPort port) {
+  return xenevtchn_notify(handle_.get(), port.value) == 0;
 }
 
 std::optional<EvtchnPort> EventChannels::pending() {

@@ -2,6 +2,7 @@
 // end of the TAP. Made and destroyed by the control thread, which owns the shared pages; in between it runs
 // on the data thread.
 #pragma once
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,6 +50,8 @@ class Queue {
   void run_rx();
   void again(void (Queue::*run)());
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
+  void kick(EvtchnPort port);
+  void kick_later();
   void fail(Fault fault);
 
   event::DataThread& thread_;
@@ -62,6 +65,10 @@ class Queue {
   std::optional<event::FdWatcher> tap_watcher_;
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
+  // An event that could not be sent is owed: the other end would sleep for ever.
+  boost::asio::steady_timer kick_timer_;
+  bool owed_tx_ = false;
+  bool owed_rx_ = false;
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
 };
