@@ -7,7 +7,8 @@ test_name=$(basename "$0")
 passed=0
 failed=0
 
-note() { echo "---- $(cut -d. -f1 /proc/uptime) s  $test_name: $*"; }
+exec 4>&1 # shown at once, also from within a check
+note() { echo "---- $(cut -d. -f1 /proc/uptime) s  $test_name: $*" >&4; }
 pass() { passed=$((passed + 1)); echo "PASS $test_name: $*"; }
 fail() { failed=$((failed + 1)); echo "FAIL $test_name: $*"; }
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from .say import Trouble, step
 
 # What Dom0 is made of. apt adds what these depend on.
-DOM0 = """xen-hypervisor-4.17-amd64 linux-image-amd64 xen-utils-4.17 xenstore-utils base-passwd
-          bash dash coreutils util-linux mount libc-bin hostname ncurses-base diffutils tar gzip grep sed mawk findutils
-          procps kmod udev less
-          iproute2 iputils-ping iperf3 ethtool tcpdump socat strace jq busybox-static libstdc++6""".split()
+DOM0 = """xen-hypervisor-4.17-amd64 linux-image-amd64 xen-utils-4.17 xenstore-utils base-passwd bash dash coreutils
+          util-linux bsdutils mount libc-bin hostname ncurses-base diffutils tar gzip grep sed mawk findutils procps
+          kmod udev less iproute2 iputils-ping iperf3 ethtool tcpdump socat strace jq busybox-static libstdc++6""".split()
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,12 @@ def resolve(names):
     """The names and all that they depend on, as apt would install them on an empty machine."""
     with tempfile.NamedTemporaryFile() as nothing_installed:
         command = ["apt-get", "--simulate", "-o", f"Dir::State::status={nothing_installed.name}",
-                   "-o", "APT::Get::AllowUnauthenticated=false", "--no-install-recommends", "install", *names]
-        result = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+                   "--no-install-recommends", "install", *names]
+        result = subprocess.run(command, capture_output=True, text=True, check=False,
+                                env={**os.environ, "LC_ALL": "C"})
     if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Trouble(f"apt cannot tell what Dom0's packages are ({last}); run 'apt-get update' as root, then this again")
+        raise Trouble(f"apt cannot tell what Dom0's packages are ({_last(result.stderr)}); "
+                      "run 'apt-get update' as root, then this again")
     found = []
     for line in result.stdout.splitlines():
         words = line.split()
@@ -51,9 +51,13 @@ def download(packages, folder):
                    *(f"{package.name}={package.version}" for package in missing)]
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if result.returncode:
-            last = (result.stderr.strip().splitlines() or ["no message"])[-1]
-            raise Trouble(f"apt-get download failed ({last}); check the network, or run 'apt-get update', then this again")
+            raise Trouble(f"apt-get download failed ({_last(result.stderr)}); check the network, "
+                          "or run 'apt-get update' as root, then this again")
     return [next(folder.glob(package.pattern)) for package in packages]
+
+
+def _last(text):
+    return (text.strip().splitlines() or ["no message"])[-1]
 
 
 def unpack(files, tree):
