@@ -80,11 +80,14 @@ guest_ready() {
 
 # reboot_guest NAME: by xl reboot; up again, as a new domain, when this returns.
 reboot_guest() {
-  local name=$1 old now
+  local name=$1 old
   old=$(xl domid "$name") || return
   xl reboot "$name" || return
-  another_domain() { now=$(xl domid "$name") && [ "$now" != "$old" ]; }
-  wait_for 180 "the new domain of $name" another_domain && guest_ready "$name"
+  wait_for 180 "the new domain of $name" is_another "$name" "$old" && guest_ready "$name"
+}
+is_another() {
+  local now
+  now=$(xl domid "$1") && [ "$now" != "$2" ]
 }
 
 guest_number() { cat "$xenhost_guests/$1/number"; }
@@ -102,7 +105,10 @@ guest_exec() {
   command=$(base64 -w0 <<<"$*")
   [ ${#command} -le 2040 ] || { echo "guest_exec: the command is too long for a xenstore node" >&2; return 125; }
   xenstore-write "$data/exec/$id" "$command" || return 125
-  wait_node "${GUEST_EXEC_TIMEOUT:-180}" "$data/done/$id/status" '?*' || { echo "guest $name: no answer to: $*" >&2; return 125; }
+  if ! wait_node "${GUEST_EXEC_TIMEOUT:-180}" "$data/done/$id/status" '?*'; then
+    echo "guest $name: no answer to: $*" >&2
+    return 125
+  fi
   read -r status chunks < <(xenstore-read "$data/done/$id/status")
   if [ "$chunks" -gt 0 ]; then
     seq -f "$data/done/$id/%.0f" 0 $((chunks - 1)) | xargs xenstore-read | tr -d '\n' | base64 -d

@@ -26,10 +26,13 @@ class Package:
 def resolve(names):
     """The names and all that they depend on, as apt would install them on an empty machine."""
     with tempfile.NamedTemporaryFile() as nothing_installed:
-        command = ["apt-get", "--simulate", "-o", f"Dir::State::status={nothing_installed.name}",
+        command = ["--simulate", "-o", f"Dir::State::status={nothing_installed.name}",
                    "--no-install-recommends", "install", *names]
-        result = subprocess.run(command, capture_output=True, text=True, check=False,
-                                env={**os.environ, "LC_ALL": "C"})
+        result = _apt_get(*command)
+        if result.returncode and os.geteuid() == 0:
+            step("apt does not know the packages; updating its lists")
+            _apt_get("update")
+            result = _apt_get(*command)
     if result.returncode:
         raise Trouble(f"apt cannot tell what Dom0's packages are ({_last(result.stderr)}); "
                       "run 'apt-get update' as root, then this again")
@@ -47,13 +50,17 @@ def download(packages, folder):
     missing = [package for package in packages if not any(folder.glob(package.pattern))]
     if missing:
         step(f"downloading {len(missing)} packages")
-        command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download",
-                   *(f"{package.name}={package.version}" for package in missing)]
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        result = _apt_get("-q", "-o", "APT::Sandbox::User=root", "download",
+                          *(f"{package.name}={package.version}" for package in missing), folder=folder)
         if result.returncode:
             raise Trouble(f"apt-get download failed ({_last(result.stderr)}); check the network, "
                           "or run 'apt-get update' as root, then this again")
     return [next(folder.glob(package.pattern)) for package in packages]
+
+
+def _apt_get(*arguments, folder=None):
+    return subprocess.run(["apt-get", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+                          env={**os.environ, "LC_ALL": "C"})
 
 
 def _last(text):
