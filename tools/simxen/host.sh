@@ -58,9 +58,11 @@ host_stop() {
   [ -f "$host_pids/$name" ] || return 0
   pid=$(cat "$host_pids/$name")
   rm -f "$host_pids/$name"
-  kill -TERM "$pid" 2>/dev/null
-  timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null
-  wait "$pid" 2>/dev/null
+  { # the shell's own notices of what was killed are no news
+    kill -TERM "$pid"
+    timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid"
+    wait "$pid"
+  } 2>/dev/null
 }
 
 host_clear() {
@@ -88,15 +90,16 @@ host_up() {
     cat "$host_logs/simxen.log" >&2
     return 1
   }
-  for number in $(seq 0 "$domains"); do
-    ip netns add "$(host_ns "$number")" || return 1
-    ip -n "$(host_ns "$number")" link set lo up
-  done
+  for number in $(seq 0 "$domains"); do host_netns "$number" || return 1; done
   ip -n "$(host_ns 0)" link add xenbr0 type bridge || return 1
   ip -n "$(host_ns 0)" addr add 10.7.0.1/24 dev xenbr0
   ip -n "$(host_ns 0)" link set xenbr0 up
   host_backd "$@"
 }
+
+host_netns() { ip netns add "$(host_ns "$1")" && ip -n "$(host_ns "$1")" link set lo up; }
+# host_create N: one more domain.
+host_create() { "$host_bin/simxen" create "$1" >>"$host_logs/simxen.log" 2>&1 && host_netns "$1"; }
 
 # host_backd [OPTION...]: hush-backd in Dom0, ready when this returns.
 host_backd() {
