@@ -6,13 +6,29 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
+#include <set>
 
 namespace hush::simxen {
 namespace {
 
+pid_t parent_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);)
+    if (line.compare(0, 5, "PPid:") == 0) return std::stoi(line.substr(5));
+  return 0;
+}
+
+// This process and those it was started by: a shell in the world that says 'simxen down' is not what it wants
+// gone.
+std::set<pid_t> own_line() {
+  std::set<pid_t> line;
+  for (pid_t pid = ::getpid(); pid > 0; pid = parent_of(pid)) line.insert(pid);
+  return line;
+}
+
 std::vector<pid_t> with_mark(const std::function<bool(const std::string&)>& matches) {
   std::vector<pid_t> found;
+  const std::set<pid_t> spared = own_line();
   const std::string key = std::string(kStartedIn) + "=";
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
@@ -23,7 +39,7 @@ std::vector<pid_t> with_mark(const std::function<bool(const std::string&)>& matc
     while (std::getline(file, variable, '\0')) {
       if (variable.compare(0, key.size(), key) != 0) continue;
       const pid_t pid = std::stoi(name);
-      if (pid != ::getpid() && matches(variable.substr(key.size()))) found.push_back(pid);
+      if (spared.count(pid) == 0 && matches(variable.substr(key.size()))) found.push_back(pid);
       break;
     }
   }
