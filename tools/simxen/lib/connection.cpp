@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tools/simxen/lib/visible.hpp"
@@ -67,11 +67,9 @@ Connection::Connection() {
 
 void Connection::before_fork() {
   instance().mutex_.lock();
-  instance().views_mutex_.lock();
 }
 
 void Connection::after_fork_parent() {
-  instance().views_mutex_.unlock();
   instance().mutex_.unlock();
 }
 
@@ -85,8 +83,8 @@ void Connection::after_fork_child() {
   static std::vector<DomainView*> forgotten;  // reachable, so that no leak checker reports them
   for (auto& view : self.views_)
     if (view) forgotten.push_back(view.release());
-  // Not unlocked: a read-write lock knows its writer by thread number, and this thread has another one now.
-  new (&self.views_mutex_) std::shared_mutex;
+  static std::vector<std::shared_mutex*> locked_for_ever;
+  locked_for_ever.push_back(std::exchange(self.views_mutex_, new std::shared_mutex));
   self.mutex_.unlock();
 }
 
@@ -169,7 +167,7 @@ bool Connection::load_view(uint32_t domid, uint32_t incarnation) {
     return false;
   }
   {
-    const std::shared_lock lock(views_mutex_);
+    const std::shared_lock lock(*views_mutex_);
     const DomainView* known = views_[domid].get();
     if (known != nullptr && !known->dead() && (incarnation == 0 || incarnation == known->incarnation()))
       return true;
@@ -187,7 +185,7 @@ bool Connection::load_view(uint32_t domid, uint32_t incarnation) {
     errno = ENOMEM;
     return false;
   }
-  const std::unique_lock lock(views_mutex_);
+  const std::unique_lock lock(*views_mutex_);
   views_[domid] = std::move(fresh);
   return true;
 }

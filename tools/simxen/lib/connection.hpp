@@ -39,7 +39,7 @@ class Connection {
   // incarnation of 0 stands for whatever lives under that number now.
   bool load_view(uint32_t domid, uint32_t incarnation = 0);
   // The views stay valid while the lock from lock_views() is held.
-  std::shared_lock<std::shared_mutex> lock_views() { return std::shared_lock(views_mutex_); }
+  std::shared_lock<std::shared_mutex> lock_views() { return std::shared_lock(*views_mutex_); }
   DomainView* view(uint32_t domid) const { return domid < kDomids ? views_[domid].get() : nullptr; }
 
  private:
@@ -57,7 +57,8 @@ class Connection {
   std::atomic<uint32_t> generation_{1};
   std::atomic<uint32_t> next_handle_{1};
   bool said_missing_ = false;
-  std::shared_mutex views_mutex_;
+  // On the heap: a forked child takes a new one, whoever held this one.
+  std::shared_mutex* views_mutex_ = new std::shared_mutex;
   std::unique_ptr<DomainView> views_[kDomids];
 };
 
