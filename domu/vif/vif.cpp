@@ -26,14 +26,8 @@ constexpr int kMaxSteps = 16;
 
 Result<std::unique_ptr<Vif>> Vif::create(const Options& options, Guest& guest) {
   if (auto clear = check_no_kernel_netfront(options.device); !clear) return clear.error();
-  auto tap = net::Tap::create(options.tap);
-  if (!tap) return tap.error();
-  if (auto done = tap->set_carrier(false); !done) return done.error();
-  // Now, not when the vif connects: routes and services may be set up before.
-  if (options.up)
-    if (auto done = net::change_link(tap->index(), {.up = true, .mtu = {}, .mac = {}, .master = {}}); !done)
-      return done.error();
-  std::unique_ptr<Vif> vif{new Vif(options, guest, std::move(*tap))};
+  std::unique_ptr<Vif> vif{new Vif(options, guest)};
+  if (auto made = vif->make_tap(); !made) return made.error();
   // Everything below the device: the toolstack makes and removes it as a whole. The first event comes at
   // once.
   auto watched = guest.store.watch(vif->directory_, [v = vif.get()](const std::string&) { v->schedule(); });
@@ -41,12 +35,11 @@ Result<std::unique_ptr<Vif>> Vif::create(const Options& options, Guest& guest) {
   return vif;
 }
 
-Vif::Vif(const Options& options, Guest& guest, net::Tap tap)
+Vif::Vif(const Options& options, Guest& guest)
     : options_(options),
       guest_(guest),
       name_(options.tap + " (" + xenstore::frontend_path(options.device) + ")"),
       directory_(xenstore::frontend_path(options.device)),
-      tap_(std::move(tap)),
       retry_(guest.loop) {}
 
 Vif::~Vif() {
@@ -153,6 +146,8 @@ bool Vif::perform(const Step& next) {
 Result<void> Vif::connect() {
   // The module may have been loaded after the start.
   if (auto clear = check_no_kernel_netfront(options_.device); !clear) return clear;
+  if (!tap_.is_open())
+    if (auto made = make_tap(); !made) return made;
   auto backend = xenstore::read_backend_features(guest_.store.view(), sight_.settings.backend);
   if (!backend) return backend.error();
   if (auto done = shape_tap(*backend); !done) return done;
@@ -167,13 +162,24 @@ Result<void> Vif::connect() {
   if (!queue) return queue.error();
   queue_ = std::move(*queue);
   auto told =
-      xenstore::publish_frontend_offer(guest_.store, directory_, {queue_->address(), offered_features()});
+      xenstore::publish_frontend_offer(guest_.store, directory_, {{queue_->address()}, offered_features()});
   if (!told) return told;
   ++connects_;
   spdlog::info("{}: Initialising -> Connected: {}, {}", name_,
                backend->sg ? "scatter-gather" : "one slot a frame",
                backend->split_event_channels ? "an event channel for each direction" : "one event channel");
   return {};
+}
+
+Result<void> Vif::make_tap() {
+  auto tap = net::Tap::create(options_.tap);
+  if (!tap) return tap.error();
+  tap_ = std::move(*tap);
+  shape_.reset();
+  if (auto done = tap_.set_carrier(false); !done) return done;
+  // Now, not when the vif connects: routes and services may be set up before.
+  if (!options_.up) return {};
+  return net::change_link(tap_.index(), {.up = true, .mtu = {}, .mac = {}, .master = {}});
 }
 
 Result<void> Vif::shape_tap(const xenstore::Features& backend) {
@@ -219,11 +225,16 @@ bool Vif::write_state(XenbusState state) {
 
 void Vif::cut_off(Fault fault) {
   if (!queue_) return;
-  spdlog::error("{}: cut off: {}", name_, domu::name(fault));
-  fault_ = fault;
-  barred_ = true;
   disconnect();
-  (void)guest_.store.view().write(error_node(), "cut off: " + std::string(domu::name(fault)));
+  if (fault == Fault::tap_lost) {
+    spdlog::warn("{}: somebody deleted the interface; it is made again", name_);
+    tap_.close();
+  } else {
+    spdlog::error("{}: cut off: {}", name_, domu::name(fault));
+    fault_ = fault;
+    barred_ = true;
+    (void)guest_.store.view().write(error_node(), "cut off: " + std::string(domu::name(fault)));
+  }
   if (write_state(XenbusState::closing)) update();
 }
 

@@ -57,13 +57,14 @@ class Vif {
     xenstore::FrontendSettings settings;
   };
 
-  Vif(const Options& options, Guest& guest, net::Tap tap);
+  Vif(const Options& options, Guest& guest);
   void schedule();
   void update();
   Result<Sight> look();
   void follow_backend(const std::string& path);
   bool perform(const Step& step);
   Result<void> connect();
+  Result<void> make_tap();
   Result<void> shape_tap(const xenstore::Features& backend);
   void serve();
   void disconnect();
