@@ -57,7 +57,7 @@ grants() {
   xl debug-keys g
   xl dmesg | awk -v wanted="d${1:-}" '
     /gnttab_usage_print_all \[/ { text = "" }
-    /grant-table for remote/ { domain = $6; if (domain != "d0" && wanted == "d") text = text domain "\n" }
+    /grant-table for remote/ { domain = $5; if (domain != "d0" && wanted == "d") text = text domain "\n" }
     /\[0x[0-9a-f]+\]/ { if (domain != "d0" && (wanted == "d" || wanted == domain)) text = text domain " " $0 "\n" }
     END { printf "%s", text }'
 }
