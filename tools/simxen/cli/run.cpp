@@ -74,6 +74,7 @@ int run(const World& world, const RunOptions& options, const std::vector<std::st
   for (const auto& [name, value] : environment(world, domid, options.instrumented))
     ::setenv(name.c_str(), value.c_str(), 1);
   ::setenv(kStartedIn, started_in(world, domid).c_str(), 1);
+  if (std::filesystem::path(command[0]).filename() == "xl") ::setenv(kToolstack, "1", 1);
   std::vector<char*> arguments;
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);

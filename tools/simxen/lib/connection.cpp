@@ -61,7 +61,7 @@ Connection& Connection::instance() {
   return *connection;
 }
 
-Connection::Connection() {
+Connection::Connection() : toolstack_(std::getenv(kToolstack) != nullptr) {
   ::pthread_atfork(&before_fork, &after_fork_parent, &after_fork_child);
 }
 

@@ -28,6 +28,14 @@ class Connection {
   bool ask(const Request& request);
 
   Machine& machine() const { return *machine_; }
+  // The store and xl are not what is tested: their calls are neither counted nor failed nor delayed.
+  void count(uint32_t domid, Primitive primitive, uint64_t by = 1) {
+    if (!toolstack_) machine_->count(domid, primitive, by);
+  }
+  bool fails(uint32_t domid, Primitive primitive) { return !toolstack_ && machine_->fails(domid, primitive); }
+  uint32_t event_delay_us() const {
+    return toolstack_ ? 0 : machine_->event_delay_us.load(std::memory_order_relaxed);
+  }
   // Changes when a fork made this another process: handles of the parent are then dead.
   uint32_t generation() const { return generation_.load(std::memory_order_relaxed); }
   uint32_t session() const { return session_; }
@@ -57,6 +65,7 @@ class Connection {
   std::atomic<uint32_t> generation_{1};
   std::atomic<uint32_t> next_handle_{1};
   bool said_missing_ = false;
+  bool toolstack_;
   // On the heap: a forked child takes a new one, whoever held this one.
   std::shared_mutex* views_mutex_ = new std::shared_mutex;
   std::unique_ptr<DomainView> views_[kDomids];

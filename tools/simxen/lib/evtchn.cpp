@@ -24,10 +24,10 @@ bool allowed(const xenevtchn_handle* handle, uint32_t domid) {
 
 // Counted, refused on purpose, or impossible for a handle that a fork left behind.
 int refuse(xenevtchn_handle* handle, Primitive primitive, int fault) {
-  Machine& machine = Connection::instance().machine();
-  machine.count(handle->domid, primitive);
+  Connection& connection = Connection::instance();
+  connection.count(handle->domid, primitive);
   if (!handle->alive()) return fail(EBADF);
-  return machine.fails(handle->domid, primitive) ? fail(fault) : 0;
+  return connection.fails(handle->domid, primitive) ? fail(fault) : 0;
 }
 
 int bind(xenevtchn_handle* handle, Request request) {
@@ -129,7 +129,7 @@ SIMXEN_VISIBLE int xenevtchn_notify(xenevtchn_handle* handle, evtchn_port_t port
   if (refuse(handle, Primitive::notify, ENOTCONN) != 0) return -1;
   const xenevtchn_handle::Port* found = handle->find(port);
   if (found == nullptr) return fail(ENOTCONN);
-  const uint32_t delay = Connection::instance().machine().event_delay_us.load(std::memory_order_relaxed);
+  const uint32_t delay = Connection::instance().event_delay_us();
   if (delay != 0) {
     Request request{.op = Op::notify_later, .handle = handle->id, .as = handle->domid, .count = delay};
     request.port = port;

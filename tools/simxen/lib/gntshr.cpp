@@ -19,8 +19,8 @@ void* share(xengntshr_handle* handle, uint32_t domid, int count, uint32_t* refs,
     errno = EINVAL;
     return nullptr;
   }
-  connection.machine().count(handle->domid, Primitive::share);
-  if (connection.machine().fails(handle->domid, Primitive::share)) {
+  connection.count(handle->domid, Primitive::share);
+  if (connection.fails(handle->domid, Primitive::share)) {
     errno = ENOSPC;
     return nullptr;
   }
@@ -49,7 +49,7 @@ void* share(xengntshr_handle* handle, uint32_t domid, int count, uint32_t* refs,
     return nullptr;
   }
   std::copy(grefs.begin(), grefs.end(), refs);
-  connection.machine().count(handle->domid, Primitive::share_page, grefs.size());
+  connection.count(handle->domid, Primitive::share_page, grefs.size());
   const std::lock_guard lock(handle->mutex);
   handle->ranges[at] = {reply.id, static_cast<uint32_t>(count)};
   return at;
@@ -87,9 +87,9 @@ SIMXEN_VISIBLE void* xengntshr_share_page_notify(xengntshr_handle* handle, uint3
 
 SIMXEN_VISIBLE int xengntshr_unshare(xengntshr_handle* handle, void* start, uint32_t count) {
   Connection& connection = Connection::instance();
-  connection.machine().count(handle->domid, Primitive::unshare);
+  connection.count(handle->domid, Primitive::unshare);
   xengntshr_handle::Range range;
-  if (!handle->alive() || connection.machine().fails(handle->domid, Primitive::unshare)) {
+  if (!handle->alive() || connection.fails(handle->domid, Primitive::unshare)) {
     errno = EINVAL;
     return -1;
   }

@@ -19,8 +19,8 @@ void* map_grants(xengnttab_handle* handle, std::vector<GrantName> grants, int pr
     errno = EINVAL;
     return nullptr;
   }
-  connection.machine().count(handle->domid, Primitive::map);
-  if (connection.machine().fails(handle->domid, Primitive::map)) {
+  connection.count(handle->domid, Primitive::map);
+  if (connection.fails(handle->domid, Primitive::map)) {
     errno = EINVAL;
     return nullptr;
   }
@@ -42,7 +42,7 @@ void* map_grants(xengnttab_handle* handle, std::vector<GrantName> grants, int pr
     return nullptr;
   }
   ::madvise(at, grants.size() * kPageSize, MADV_DONTFORK);
-  connection.machine().count(handle->domid, Primitive::map_page, grants.size());
+  connection.count(handle->domid, Primitive::map_page, grants.size());
   const std::lock_guard lock(handle->mutex);
   handle->ranges[at] = {reply.id, static_cast<uint32_t>(grants.size())};
   return at;
@@ -100,14 +100,14 @@ SIMXEN_VISIBLE void* xengnttab_map_grant_ref(xengnttab_handle* handle, uint32_t 
 
 SIMXEN_VISIBLE int xengnttab_unmap(xengnttab_handle* handle, void* start, uint32_t count) {
   Connection& connection = Connection::instance();
-  connection.machine().count(handle->domid, Primitive::unmap);
+  connection.count(handle->domid, Primitive::unmap);
   xengnttab_handle::Range range;
-  if (!handle->alive() || connection.machine().fails(handle->domid, Primitive::unmap)) {
+  if (!handle->alive() || connection.fails(handle->domid, Primitive::unmap)) {
     errno = EINVAL;
     return -1;
   }
   if (!handle->take(start, count, range)) return -1;
-  connection.machine().count(handle->domid, Primitive::unmap_page, count);
+  connection.count(handle->domid, Primitive::unmap_page, count);
   ::munmap(start, size_t{count} * kPageSize);
   return connection.ask({.op = Op::unmap, .as = handle->domid, .id = range.id}) ? 0 : -1;
 }

@@ -62,9 +62,8 @@ std::byte* locate(Connection& connection, uint32_t as, const Side& side, bool gr
 }
 
 void copy_segment(Connection& connection, uint32_t as, Segment& segment) {
-  Machine& machine = connection.machine();
   segment.status = GNTST_okay;
-  if (machine.fails(as, Primitive::copy_segment)) {
+  if (connection.fails(as, Primitive::copy_segment)) {
     segment.status = GNTST_general_error;
     return;
   }
@@ -90,9 +89,8 @@ SIMXEN_VISIBLE int xengnttab_grant_copy(xengnttab_handle* handle, uint32_t count
     errno = EINVAL;
     return -1;
   }
-  Machine& machine = connection.machine();
-  machine.count(handle->domid, Primitive::copy);
-  if (machine.fails(handle->domid, Primitive::copy)) {
+  connection.count(handle->domid, Primitive::copy);
+  if (connection.fails(handle->domid, Primitive::copy)) {
     errno = ENOMEM;
     return -1;
   }
@@ -113,8 +111,8 @@ SIMXEN_VISIBLE int xengnttab_grant_copy(xengnttab_handle* handle, uint32_t count
     if ((segment.flags & GNTCOPY_dest_gref) != 0) load(segment.dest);
     bytes += segment.len;
   }
-  machine.count(handle->domid, Primitive::copy_segment, count);
-  machine.count(handle->domid, Primitive::copy_byte, bytes);
+  connection.count(handle->domid, Primitive::copy_segment, count);
+  connection.count(handle->domid, Primitive::copy_byte, bytes);
   const auto views = connection.lock_views();
   const CopyGuard guard(connection);
   for (uint32_t i = 0; i < count; ++i) copy_segment(connection, handle->domid, segments[i]);

@@ -137,9 +137,9 @@ int version(unsigned command, void* out) {
 }
 
 int hypercall(const xencall_handle* handle, unsigned number, uint64_t first, uint64_t second = 0) {
-  Machine& machine = Connection::instance().machine();
-  machine.count(handle->domid, Primitive::hypercall);
-  if (machine.fails(handle->domid, Primitive::hypercall)) return fail(EPERM);
+  Connection& connection = Connection::instance();
+  connection.count(handle->domid, Primitive::hypercall);
+  if (connection.fails(handle->domid, Primitive::hypercall)) return fail(EPERM);
   if (number == __HYPERVISOR_xen_version)
     return version(static_cast<unsigned>(first), reinterpret_cast<void*>(second));  // NOLINT
   if (number != __HYPERVISOR_domctl && number != __HYPERVISOR_sysctl) return fail(ENOSYS);

@@ -51,6 +51,7 @@ std::string write_oxenstored_conf(const World& world) {
   ::setenv("LD_PRELOAD", preload.c_str(), 1);
   ::setenv("SIMXEN_DIR", world.dir.c_str(), 1);
   ::setenv("SIMXEN_DOMID", "0", 1);
+  ::setenv(kToolstack, "1", 1);
   ::setenv("XENSTORED_RUNDIR", world.store_dir().c_str(), 1);
   ::setenv(kStartedIn, started_in(world, 0).c_str(), 1);
   std::vector<char*> argv;

@@ -8,6 +8,9 @@
 
 namespace hush::simxen {
 
+// In the environment of the store and of xl: they belong to the world, not to what is tried in it.
+inline constexpr const char* kToolstack = "SIMXEN_TOOLSTACK";
+
 struct World {
   std::string dir;
 
