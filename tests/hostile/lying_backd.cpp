@@ -50,11 +50,15 @@ class LyingBack {
     xenstore::Features features;
     features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum =
         features.split_event_channels = true;
-    must(xenstore::write_backend_offer(store_->view(), id_, features), "offer");
+    must(xenstore::write_backend_offer(store_->view(), id_, features, 1), "offer");
     write(XenbusState::init_wait);
-    until([&] { return read(XenbusState::connected, frontend_); });
+    // The toolstack must see InitWait before anything after it.
+    until([&] {
+      return read(XenbusState::connected, frontend_) &&
+             must(xenstore::read_backend_settings(store_->view(), id_), "settings").hotplug_done;
+    });
     const auto queue =
-        must(xenstore::read_frontend_offer(store_->view(), frontend_), "front end's offer").queue;
+        must(xenstore::read_frontend_offer(store_->view(), frontend_, 1), "front end's offer").queues.front();
     tx_page_ = must(grants_.map(id_.domid, queue.tx_ring), "map");
     rx_page_ = must(grants_.map(id_.domid, queue.rx_ring), "map");
     tx_port_ = must(channels_.bind(id_.domid, queue.tx_port), "bind");

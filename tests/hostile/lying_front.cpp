@@ -52,7 +52,7 @@ netif::TxRequest LyingFront::honest(std::uint16_t id) const {
 void LyingFront::connect(const std::vector<std::pair<std::string, std::string>>& forged) {
   xenstore::Features features;
   features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum = true;
-  const xenstore::FrontendOffer offer{{Gref{tx_ring_.grefs()[0]}, Gref{rx_ring_.grefs()[0]}, port_, port_},
+  const xenstore::FrontendOffer offer{{{Gref{tx_ring_.grefs()[0]}, Gref{rx_ring_.grefs()[0]}, port_, port_}},
                                       features};
   must(store_->transact([&](xenstore::View& view) -> Result<void> {
     if (auto done = xenstore::write_frontend_offer(view, directory_, offer); !done) return done;
