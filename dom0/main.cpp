@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <thread>
@@ -20,6 +21,7 @@ using nlohmann::json;
 
 struct Options {
   unsigned threads = 1;
+  unsigned queues = std::clamp(std::thread::hardware_concurrency(), 1U, xenstore::kMaxQueues);
   std::string run_directory = "/run/hushring";
   std::string log_level = "info";
   std::vector<std::string> captures;  // VIF=FILE
@@ -79,7 +81,7 @@ Result<void> serve(const Options& options) {
   if (!workers) return workers.error();
   auto store = xenstore::Client::open(loop);
   if (!store) return store.error();
-  dom0::Host host{loop, **store, std::move(*workers), {}};
+  dom0::Host host{loop, **store, std::move(*workers), options.queues};
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
     const auto split = capture.find('=');
@@ -104,6 +106,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", HUSH_VERSION);
   app.add_option("--threads", options.threads, "data threads")
       ->check(CLI::Range(1U, kMaxThreads))
+      ->capture_default_str();
+  app.add_option("--max-queues", options.queues, "queues that a vif is offered")
+      ->check(CLI::Range(1U, xenstore::kMaxQueues))
       ->capture_default_str();
   app.add_option("--run-dir", options.run_directory, "where the lock and the control socket lie")
       ->capture_default_str();

@@ -24,6 +24,7 @@ inline constexpr char kFeatureIpv6Csum[] = "feature-ipv6-csum-offload";
 inline constexpr char kFeatureNoCsum[] = "feature-no-csum-offload";
 inline constexpr char kFeatureRxCopy[] = "feature-rx-copy";
 inline constexpr char kFeatureRxFlip[] = "feature-rx-flip";
+inline constexpr char kMultiQueueMaxQueues[] = "multi-queue-max-queues";
 inline constexpr char kFeatureSplitEventChannels[] = "feature-split-event-channels";
 
 // Frontend directory: the toolstack
@@ -39,6 +40,8 @@ inline constexpr char kEventChannelRx[] = "event-channel-rx";
 inline constexpr char kRequestRxCopy[] = "request-rx-copy";
 inline constexpr char kFeatureRxNotify[] = "feature-rx-notify";
 inline constexpr char kMultiQueueNumQueues[] = "multi-queue-num-queues";
+inline constexpr char kQueuePrefix[] =
+    "queue-";  // queue-N/: the ring and channel keys where there are several
 
 // Elsewhere
 inline constexpr char kDomid[] = "domid";

@@ -72,6 +72,26 @@ Result<void> write_common_features(const View& view, const std::string& director
   return view.remove(at(directory, key::kFeatureNoCsum));
 }
 
+Result<QueueAddress> read_queue(const View& view, const std::string& directory) {
+  auto tx = read_required(view, directory, key::kTxRingRef, 0, UINT32_MAX);
+  if (!tx) return tx.error();
+  auto rx = read_required(view, directory, key::kRxRingRef, 0, UINT32_MAX);
+  if (!rx) return rx.error();
+  auto split = view.read(at(directory, key::kEventChannelTx));
+  if (!split) return split.error();
+  auto tx_port =
+      read_required(view, directory, *split ? key::kEventChannelTx : key::kEventChannel, 1, kMaxPort);
+  if (!tx_port) return tx_port.error();
+  auto rx_port = *split ? read_required(view, directory, key::kEventChannelRx, 1, kMaxPort) : tx_port;
+  if (!rx_port) return rx_port.error();
+  return QueueAddress{Gref{*tx}, Gref{*rx}, EvtchnPort{*tx_port}, EvtchnPort{*rx_port}};
+}
+
+// The directory of one queue's keys: the front end's own where there is only one.
+std::string queue_directory(const std::string& frontend, std::uint32_t queue, std::size_t queues) {
+  return queues == 1 ? frontend : frontend + "/" + key::kQueuePrefix + std::to_string(queue);
+}
+
 }  // namespace
 
 std::string vif_name(VifId id) {
@@ -136,41 +156,37 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
   return settings;
 }
 
-Result<void> write_backend_offer(const View& view, VifId id, const Features& features) {
+Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
+                                 std::uint32_t max_queues) {
   const std::string directory = backend_path(id);
   if (auto done = write_common_features(view, directory, features); !done) return done;
+  if (auto done = view.write(at(directory, key::kMultiQueueMaxQueues), std::to_string(max_queues)); !done)
+    return done;
   if (auto done = view.write(at(directory, key::kFeatureRxCopy), "1"); !done) return done;
   if (auto done = view.write(at(directory, key::kFeatureRxFlip), "0"); !done) return done;
   return view.write(at(directory, key::kFeatureSplitEventChannels),
                     features.split_event_channels ? "1" : "0");
 }
 
-Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend) {
+Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend,
+                                          std::uint32_t max_queues) {
   FrontendOffer offer;
-  auto queues = view.read(at(frontend, key::kMultiQueueNumQueues));
+  auto wanted = view.read(at(frontend, key::kMultiQueueNumQueues));
+  if (!wanted) return wanted.error();
+  const auto queues = *wanted ? read_required(view, frontend, key::kMultiQueueNumQueues, 1, max_queues)
+                              : Result<std::uint32_t>{1};
   if (!queues) return queues.error();
-  if (*queues && **queues != "1")
-    return error(at(frontend, key::kMultiQueueNumQueues) + " is '" + (*queues)->substr(0, 32) +
-                     "', this back end offered one queue",
-                 EINVAL);
-  auto tx = read_required(view, frontend, key::kTxRingRef, 0, UINT32_MAX);
-  if (!tx) return tx.error();
-  auto rx = read_required(view, frontend, key::kRxRingRef, 0, UINT32_MAX);
-  if (!rx) return rx.error();
-  auto split = view.read(at(frontend, key::kEventChannelTx));
-  if (!split) return split.error();
-  auto tx_port =
-      read_required(view, frontend, *split ? key::kEventChannelTx : key::kEventChannel, 1, kMaxPort);
-  if (!tx_port) return tx_port.error();
-  auto rx_port = *split ? read_required(view, frontend, key::kEventChannelRx, 1, kMaxPort) : tx_port;
-  if (!rx_port) return rx_port.error();
+  for (std::uint32_t i = 0; i < *queues; ++i) {
+    auto queue = read_queue(view, queue_directory(frontend, i, *queues));
+    if (!queue) return queue.error();
+    offer.queues.push_back(*queue);
+  }
   auto rx_copy = read_flag(view, frontend, key::kRequestRxCopy);
   if (!rx_copy) return rx_copy.error();
   if (!*rx_copy)
     return error(at(frontend, key::kRequestRxCopy) + " is not 1: page flipping is not served", EOPNOTSUPP);
   auto features = read_features(view, frontend);
   if (!features) return features.error();
-  offer.queue = {Gref{*tx}, Gref{*rx}, EvtchnPort{*tx_port}, EvtchnPort{*rx_port}};
   offer.features = *features;
   return offer;
 }
@@ -207,7 +223,7 @@ Result<Features> read_backend_features(const View& view, const std::string& back
 }
 
 Result<void> write_frontend_offer(const View& view, const std::string& frontend, const FrontendOffer& offer) {
-  const auto& queue = offer.queue;
+  const auto& queue = offer.queues.front();
   const auto write = [&](const char* key, std::uint32_t value) {
     return view.write(at(frontend, key), std::to_string(value));
   };

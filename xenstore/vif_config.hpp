@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/result.hpp"
 #include "common/types.hpp"
@@ -63,15 +64,21 @@ struct QueueAddress {
   EvtchnPort rx_port;  // the same as tx_port: one channel for both
 };
 
+// Queues that a vif may have: what Linux's netback offers at most.
+inline constexpr std::uint32_t kMaxQueues = 8;
+
 struct FrontendOffer {
-  QueueAddress queue;
+  std::vector<QueueAddress> queues;  // 1 to kMaxQueues
   Features features;
 };
 
 // Back-end side
 Result<BackendSettings> read_backend_settings(const View& view, VifId id);
-Result<void> write_backend_offer(const View& view, VifId id, const Features& features);
-Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend);
+Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
+                                 std::uint32_t max_queues);
+// max_queues: as offered; a front end that wants more is refused.
+Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend,
+                                          std::uint32_t max_queues);
 
 // Front-end side. frontend and backend: paths of the directories.
 [[nodiscard]] std::string frontend_path(std::uint32_t device);  // relative to the own domain

@@ -1,9 +1,10 @@
 // Writes frames to a pcap file that tcpdump and Wireshark read, over libpcap.
-// add() is for one thread; each frame is flushed at close, or when the file is destroyed.
+// Any thread may add(); frames are in the file at flush(), or when the capture is destroyed.
 #pragma once
 #include <pcap/pcap.h>
 
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 
@@ -13,7 +14,7 @@ namespace hush::net {
 
 class Capture {
  public:
-  static Result<Capture> create(const std::string& path);
+  static Result<std::shared_ptr<Capture>> create(const std::string& path);
   void add(std::span<const std::byte> frame);
   void flush();
 
@@ -22,6 +23,9 @@ class Capture {
     void operator()(pcap_t* p) const { pcap_close(p); }
     void operator()(pcap_dumper_t* d) const { pcap_dump_close(d); }
   };
+  Capture() = default;
+
+  std::mutex mutex_;
   std::unique_ptr<pcap_t, Close> format_;
   std::unique_ptr<pcap_dumper_t, Close> file_;
 };

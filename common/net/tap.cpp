@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "common/net/vnet_header.hpp"
@@ -16,15 +17,15 @@ namespace hush::net {
 Tap& Tap::operator=(Tap&& other) noexcept {
   if (this != &other) {
     close();
-    fd_ = std::exchange(other.fd_, -1);
+    fds_ = std::exchange(other.fds_, {});
     index_ = std::exchange(other.index_, 0U);
   }
   return *this;
 }
 
 void Tap::close() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
+  for (const int fd : fds_) ::close(fd);
+  fds_.clear();
 }
 
 Result<Tap> Tap::create(const std::string& name) {
@@ -32,21 +33,45 @@ Result<Tap> Tap::create(const std::string& name) {
     return error("interface name '" + name + "' is not 1 to " + std::to_string(IFNAMSIZ - 1) +
                  " characters long");
   Tap tap;
-  tap.fd_ = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (tap.fd_ < 0) return errno_error("cannot open /dev/net/tun (as root: modprobe tun)");
+  if (auto done = tap.attach(name, true); !done) return done.error();
+  tap.index_ = if_nametoindex(name.c_str());
+  return tap;
+}
+
+Result<void> Tap::attach(const std::string& name, bool exclusive) {
+  const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return errno_error("cannot open /dev/net/tun (as root: modprobe tun)");
+  fds_.push_back(fd);
   ifreq request{};
   std::copy(name.begin(), name.end(), request.ifr_name);
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-  if (ioctl(tap.fd_, TUNSETIFF, &request) < 0) {
+  // Exclusive: without it a second program would become another queue of the first one's interface.
+  constexpr int kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+  request.ifr_flags = static_cast<short>(exclusive ? kFlags | IFF_TUN_EXCL : kFlags);
+  if (ioctl(fd, TUNSETIFF, &request) < 0) {
     if (errno == EBUSY || errno == EEXIST || errno == EINVAL)
       return errno_error("cannot create interface " + name + ", one of that name is in use (ip link show " +
                          name + ")");
     return errno_error("cannot create interface " + name);
   }
   int header = sizeof(VnetHeader);
-  if (ioctl(tap.fd_, TUNSETVNETHDRSZ, &header) < 0) return errno_error("set the header size of " + name);
-  tap.index_ = if_nametoindex(name.c_str());
-  return tap;
+  if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0) return errno_error("set the header size of " + name);
+  return {};
+}
+
+Result<void> Tap::set_queues(std::size_t count) {
+  while (fds_.size() > count && fds_.size() > 1) {
+    ::close(fds_.back());
+    fds_.pop_back();
+  }
+  std::array<char, IF_NAMESIZE> name{};  // a script may have renamed it
+  if (fds_.size() < count && !if_indextoname(index_, name.data())) return errno_error("interface of a TAP");
+  while (fds_.size() < count)
+    if (auto done = attach(name.data(), false); !done) {
+      ::close(fds_.back());
+      fds_.pop_back();
+      return done;
+    }
+  return {};
 }
 
 Result<void> Tap::set_offloads(Offloads offloads) {
@@ -54,13 +79,13 @@ Result<void> Tap::set_offloads(Offloads offloads) {
   if (offloads.checksum) flags |= TUN_F_CSUM;
   if (offloads.checksum && offloads.tso4) flags |= TUN_F_TSO4 | TUN_F_TSO_ECN;
   if (offloads.checksum && offloads.tso6) flags |= TUN_F_TSO6 | TUN_F_TSO_ECN;
-  if (ioctl(fd_, TUNSETOFFLOAD, flags) < 0) return errno_error("set the offloads of a TAP");
+  if (ioctl(fd(), TUNSETOFFLOAD, flags) < 0) return errno_error("set the offloads of a TAP");
   return {};
 }
 
 Result<void> Tap::set_carrier(bool up) {
   int carrier = up;
-  if (ioctl(fd_, TUNSETCARRIER, &carrier) < 0) return errno_error("set the carrier of a TAP");
+  if (ioctl(fd(), TUNSETCARRIER, &carrier) < 0) return errno_error("set the carrier of a TAP");
   return {};
 }
 

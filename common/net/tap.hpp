@@ -1,11 +1,11 @@
-// A TAP device (one queue of it), with offload headers. No library covers this; it is three ioctls.
+// A TAP device of one or more queues, with offload headers. No library covers this; it is three ioctls.
 //
 // Non-blocking. The interface exists as long as a descriptor of it is open. Frames are read and written by
 // the caller with readv/writev on fd(): a VnetHeader, then the frame.
 #pragma once
-#include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/result.hpp"
 
@@ -29,8 +29,12 @@ class Tap {
   ~Tap() { close(); }
 
   void close();
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return !fds_.empty(); }
+  // Of a queue, 0 to queues() - 1. The kernel spreads what it sends over them by flow.
+  [[nodiscard]] int fd(std::size_t queue = 0) const { return fds_[queue]; }
+  [[nodiscard]] std::size_t queues() const { return fds_.size(); }
+  // Opens or closes queues behind the first, which stays.
+  Result<void> set_queues(std::size_t count);
   // Does not change when a script renames the interface (vifname=).
   [[nodiscard]] unsigned index() const { return index_; }
 
@@ -38,7 +42,9 @@ class Tap {
   Result<void> set_carrier(bool up);
 
  private:
-  int fd_ = -1;
+  Result<void> attach(const std::string& name, bool exclusive);
+
+  std::vector<int> fds_;
   unsigned index_ = 0;
 };
 

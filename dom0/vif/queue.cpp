@@ -15,14 +15,15 @@ Ring attach(typename Ring::Page& page) {
 }  // namespace
 
 Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
-                                              const xenstore::FrontendOffer& frontend, int tap,
+                                              const xenstore::QueueAddress& address,
+                                              const xenstore::Features& frontend, int tap,
                                               QueueCounters& counters, OnFault on_fault) {
   auto& grants = worker.thread->grants();
-  auto tx_page = grants.map(peer, frontend.queue.tx_ring);
+  auto tx_page = grants.map(peer, address.tx_ring);
   if (!tx_page) return tx_page.error();
-  auto rx_page = grants.map(peer, frontend.queue.rx_ring);
+  auto rx_page = grants.map(peer, address.rx_ring);
   if (!rx_page) return rx_page.error();
-  std::unique_ptr<Queue> queue{new Queue(worker, peer, frontend, tap, counters, std::move(*tx_page),
+  std::unique_ptr<Queue> queue{new Queue(worker, peer, address, frontend, tap, counters, std::move(*tx_page),
                                          std::move(*rx_page), std::move(on_fault))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   queue->tap_watcher_.on();
@@ -31,18 +32,19 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
   return queue;
 }
 
-Queue::Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap,
-             QueueCounters& counters, xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault)
+Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
+             const xenstore::Features& frontend, int tap, QueueCounters& counters, xen::MappedPages tx_page,
+             xen::MappedPages rx_page, OnFault on_fault)
     : thread_(*worker.thread),
-      address_(frontend.queue),
+      address_(address),
       tx_page_(std::move(tx_page)),
       rx_page_(std::move(rx_page)),
       on_fault_(std::move(on_fault)),
       counters_(counters),
       tx_(attach<netif::TxBack>(shm::layout_at<netif::TxSring>(tx_page_.base())), peer, tap, *worker.memory,
           counters_),
-      rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap,
-          frontend.features, *worker.memory, counters_),
+      rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend,
+          *worker.memory, counters_),
       tap_watcher_(thread_.loop(), tap, [this] { run_rx(); }) {}
 
 Queue::~Queue() {
@@ -113,7 +115,7 @@ void Queue::fail(std::string_view reason) {
   on_fault_(std::string(reason));
 }
 
-void Queue::capture_to(std::unique_ptr<net::Capture> capture) {
+void Queue::capture_to(std::shared_ptr<net::Capture> capture) {
   tx_.capture_to(capture.get());
   rx_.capture_to(capture.get());
   capture_ = std::move(capture);

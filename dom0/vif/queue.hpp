@@ -28,19 +28,19 @@ class Queue {
   // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
   // starts both directions. tap and counters stay the caller's and outlive the queue.
   static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
-                                                const xenstore::FrontendOffer& frontend, int tap,
+                                                const xenstore::QueueAddress& address,
+                                                const xenstore::Features& frontend, int tap,
                                                 QueueCounters& counters, OnFault on_fault);
   // On the data thread.
   ~Queue();
 
   // On the data thread: frames of both directions go to the file from now on; null ends it.
-  void capture_to(std::unique_ptr<net::Capture> capture);
-  // Any thread.
-  [[nodiscard]] const xenstore::QueueAddress& address() const { return address_; }
+  void capture_to(std::shared_ptr<net::Capture> capture);
 
  private:
-  Queue(Worker& worker, DomId peer, const xenstore::FrontendOffer& frontend, int tap, QueueCounters& counters,
-        xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault);
+  Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address, const xenstore::Features& frontend,
+        int tap, QueueCounters& counters, xen::MappedPages tx_page, xen::MappedPages rx_page,
+        OnFault on_fault);
   Result<void> bind(DomId peer);
   void run_tx();
   void run_rx();
@@ -58,8 +58,8 @@ class Queue {
   GuestRx rx_;
   event::FdWatcher tap_watcher_;
   EvtchnPort tx_port_{};
-  EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
-  std::unique_ptr<net::Capture> capture_;
+  EvtchnPort rx_port_{};                   // tx_port_ again where one channel serves both
+  std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
 };

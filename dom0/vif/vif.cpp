@@ -111,43 +111,59 @@ Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
+  forget();
   fault_.clear();
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
-  return host_.store.transact(
-      [&](xenstore::View& view) { return xenstore::write_backend_offer(view, id_, offered_features()); });
+  return host_.store.transact([&](xenstore::View& view) {
+    return xenstore::write_backend_offer(view, id_, offered_features(), host_.max_queues);
+  });
 }
 
 Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
-  auto frontend = xenstore::read_frontend_offer(host_.store.view(), settings.frontend);
+  auto frontend = xenstore::read_frontend_offer(host_.store.view(), settings.frontend, host_.max_queues);
   if (!frontend) return frontend.error();
   const xenstore::Features& f = frontend->features;
   if (auto done = tap_.set_offloads({.checksum = f.ipv4_csum, .tso4 = f.gso_tcpv4, .tso6 = f.gso_tcpv6});
       !done)
     return done;
-  worker_ = &host_.least_loaded();
+  if (auto done = tap_.set_queues(frontend->queues.size()); !done) return done;
+  ++connects_;
+  addresses_ = frontend->queues;
+  frontend_features_ = f;
+  for (std::size_t i = 0; i < frontend->queues.size(); ++i)
+    if (auto done = add_queue(*frontend, i); !done) return done;
+  return tap_.set_carrier(true);
+}
+
+Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number) {
   auto on_fault = [this, &loop = host_.loop, alive = std::weak_ptr(alive_)](std::string reason) {
     boost::asio::post(loop, [this, alive, reason = std::move(reason)] {
       if (!alive.expired()) fail(reason);
     });
   };
-  auto queue = worker_->thread->call([&] {
-    return Queue::connect(*worker_, id_.domid, *frontend, tap_.fd(), counters_, std::move(on_fault));
+  Worker& worker = host_.least_loaded();
+  auto queue = worker.thread->call([&] {
+    return Queue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
+                          counters_[number], std::move(on_fault));
   });
   if (!queue) return queue.error();
-  queue_ = std::move(*queue);
-  ++worker_->queues;
-  ++connects_;
-  frontend_features_ = f;
-  return tap_.set_carrier(true);
+  queues_.push_back({&worker, std::move(*queue)});
+  counters_used_ = std::max(counters_used_, number + 1);
+  ++worker.queues;
+  return {};
 }
 
 void Vif::disconnect() {
-  if (!queue_) return;
+  if (queues_.empty()) return;
   // Before the front end may take its rings back, every mapping of them is gone.
-  worker_->thread->call([&] { queue_.reset(); });
-  --worker_->queues;
+  for (Placed& placed : queues_) {
+    placed.worker->thread->call([&] { placed.queue.reset(); });
+    --placed.worker->queues;
+  }
+  queues_.clear();
   (void)tap_.set_carrier(false);
+  (void)tap_.set_queues(1);
 }
 
 void Vif::enter(XenbusState next) {
@@ -175,16 +191,19 @@ void Vif::forget() {
 }
 
 Result<void> Vif::start_capture(const std::string& path) {
-  if (!queue_) return error(name() + " is not connected", ENOTCONN);
+  if (!connected()) return error(name() + " is not connected", ENOTCONN);
   auto capture = net::Capture::create(path);
   if (!capture) return capture.error();
-  auto file = std::make_unique<net::Capture>(std::move(*capture));
-  worker_->thread->call([&] { queue_->capture_to(std::move(file)); });
+  capture_to(std::move(*capture));
   return {};
 }
 
 void Vif::stop_capture() {
-  if (queue_) worker_->thread->call([&] { queue_->capture_to(nullptr); });
+  capture_to(nullptr);
+}
+
+void Vif::capture_to(std::shared_ptr<net::Capture> capture) {
+  for (Placed& placed : queues_) placed.worker->thread->call([&] { placed.queue->capture_to(capture); });
 }
 
 }  // namespace hush::dom0

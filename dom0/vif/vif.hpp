@@ -1,7 +1,9 @@
 // One virtual interface: follows the xenbus handshake, owns the TAP, and has the queue connected and
 // disconnected on its data thread. Control thread only.
 #pragma once
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,7 @@ struct Host {
   boost::asio::io_context& loop;
   xenstore::Client& store;
   std::vector<Worker> workers;
-  std::string domain_path;  // /local/domain/<own>
+  std::uint32_t max_queues;  // that a vif is offered
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -31,7 +33,8 @@ class Vif {
 
   // Looks at the nodes and goes as far as the handshake goes now. Call when any of them may have changed.
   void update();
-  // The backend directory is gone: leaves nothing of this vif in the store.
+  // Takes back what was said of a fault. Call when the backend directory is gone: nothing of this vif stays
+  // in the store.
   void forget();
 
   Result<void> start_capture(const std::string& path);
@@ -41,9 +44,10 @@ class Vif {
   [[nodiscard]] std::string name() const { return xenstore::vif_name(id_); }
   [[nodiscard]] XenbusState state() const { return state_; }
   [[nodiscard]] const std::string& fault() const { return fault_; }  // why it was cut off; empty: it was not
-  [[nodiscard]] const Queue* queue() const { return queue_.get(); }
-  // Since the vif was found: they go on over reconnects.
-  [[nodiscard]] const QueueCounters& counters() const { return counters_; }
+  [[nodiscard]] bool connected() const { return !queues_.empty(); }
+  [[nodiscard]] const std::vector<xenstore::QueueAddress>& addresses() const { return addresses_; }
+  // Of all queues that it ever had, since the vif was found: they go on over reconnects.
+  [[nodiscard]] std::span<const QueueCounters> counters() const { return {counters_.data(), counters_used_}; }
   [[nodiscard]] const xenstore::Features& frontend_features() const { return frontend_features_; }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
@@ -53,9 +57,11 @@ class Vif {
   Result<void> advertise(const xenstore::BackendSettings& settings);
   Result<void> make_tap(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
+  Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number);
   void disconnect();
   void enter(XenbusState next);
   void fail(const std::string& reason);
+  void capture_to(std::shared_ptr<net::Capture> capture);
 
   xenstore::VifId id_;
   Host& host_;
@@ -63,9 +69,14 @@ class Vif {
   XenbusState state_ = XenbusState::unknown;
   std::string fault_;
   net::Tap tap_;
-  Worker* worker_ = nullptr;
-  QueueCounters counters_;
-  std::unique_ptr<Queue> queue_;
+  struct Placed {
+    Worker* worker;
+    std::unique_ptr<Queue> queue;  // made and destroyed on the worker's thread
+  };
+  std::array<QueueCounters, xenstore::kMaxQueues> counters_;
+  std::size_t counters_used_ = 0;
+  std::vector<Placed> queues_;
+  std::vector<xenstore::QueueAddress> addresses_;
   xenstore::Features frontend_features_;
   std::uint64_t connects_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread

@@ -65,7 +65,7 @@ void VifManager::refresh(xenstore::VifId id) {
     spdlog::info("{}: found, front end at {}", vif->name(), **frontend);
   }
   vif->update();
-  if (const auto wanted = captures_.find(vif->name()); wanted != captures_.end() && vif->queue()) {
+  if (const auto wanted = captures_.find(vif->name()); wanted != captures_.end() && vif->connected()) {
     if (auto done = vif->start_capture(wanted->second); !done) spdlog::error("{}", done.error().text);
     captures_.erase(wanted);
   }

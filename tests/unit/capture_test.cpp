@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
 #include <vector>
 
 namespace hush::net {
@@ -62,7 +63,7 @@ TEST_F(CaptureTest, FramesComeBack) {
     ASSERT_TRUE(capture) << capture.error().text;
     for (const std::size_t length : {14U, 60U, 1514U, 65535U + 14U, 15U}) {
       sent.push_back(frame(length));
-      capture->add(sent.back());
+      (*capture)->add(sent.back());
     }
   }
   EXPECT_EQ(read_back(), sent);
@@ -71,11 +72,11 @@ TEST_F(CaptureTest, FramesComeBack) {
 TEST_F(CaptureTest, FlushMakesThemReadableWhileItRuns) {
   auto capture = Capture::create(file());
   ASSERT_TRUE(capture);
-  capture->add(frame(60));
-  capture->flush();
+  (*capture)->add(frame(60));
+  (*capture)->flush();
   EXPECT_EQ(read_back().size(), 1U);
-  capture->add(frame(61));
-  capture->flush();
+  (*capture)->add(frame(61));
+  (*capture)->flush();
   EXPECT_EQ(read_back().size(), 2U);
 }
 
@@ -90,15 +91,19 @@ TEST_F(CaptureTest, AnUnwritablePathIsNamedInTheError) {
   EXPECT_NE(capture.error().text.find("missing/guest.pcap"), std::string::npos) << capture.error().text;
 }
 
-TEST_F(CaptureTest, AMovedCaptureGoesOnInTheSameFile) {
+TEST_F(CaptureTest, QueuesOfSeveralThreadsWriteIntoOneFile) {
+  constexpr std::size_t kEach = 500;
   {
-    auto first = Capture::create(file());
-    ASSERT_TRUE(first);
-    first->add(frame(60));
-    Capture second = std::move(*first);
-    second.add(frame(61));
+    auto capture = Capture::create(file());
+    ASSERT_TRUE(capture);
+    const auto write = [&](std::size_t length) {
+      for (std::size_t i = 0; i < kEach; ++i) (*capture)->add(frame(length));
+    };
+    std::thread other(write, 60U);
+    write(61U);
+    other.join();
   }
-  EXPECT_EQ(read_back().size(), 2U);
+  EXPECT_EQ(read_back().size(), 2 * kEach);
 }
 
 }  // namespace

@@ -32,14 +32,17 @@ std::string text_of(const json& value) {
 
 void print_list(const json& vifs) {
   std::vector<std::vector<std::string>> rows{
-      {"VIF", "INTERFACE", "DOMID", "STATE", "TX-REF/RX-REF", "EVT-CH", "CONNECTS", "FAULT"}};
+      {"VIF", "INTERFACE", "DOMID", "STATE", "QUEUES", "TX-REF/RX-REF", "EVT-CH", "CONNECTS", "FAULT"}};
   for (const auto& v : vifs) {
+    const json first = v.contains("queues") ? v["queues"][0] : json::object();
     const auto pair = [&](const char* a, const char* b) {
-      return v.contains(a) ? text_of(v[a]) + "/" + text_of(v[b]) : std::string("-");
+      return first.contains(a) ? text_of(first[a]) + "/" + text_of(first[b]) : std::string("-");
     };
+    const std::size_t queues = v.contains("queues") ? v["queues"].size() : 0;
     rows.push_back({text_of(v["vif"]), text_of(v["interface"]), text_of(v["domid"]), text_of(v["state"]),
-                    pair("tx_ring_ref", "rx_ring_ref"), pair("event_channel_tx", "event_channel_rx"),
-                    text_of(v["connects"]), text_of(v["fault"])});
+                    std::to_string(queues), pair("tx_ring_ref", "rx_ring_ref"),
+                    pair("event_channel_tx", "event_channel_rx"), text_of(v["connects"]),
+                    text_of(v["fault"])});
   }
   hushctl::print_table(std::cout, rows);
 }
