@@ -24,7 +24,8 @@ class EventChannels {
   // The other end of a port that the peer allocated. Xen makes the new port pending at once.
   Result<EvtchnPort> bind(DomId peer, EvtchnPort remote);
   void unbind(EvtchnPort port);
-  // False: the call failed, and no event was sent (never on a healthy Xen). A peer that is gone is no failure.
+  // False: the call failed, and no event was sent (never on a healthy Xen). A peer that is gone is no
+  // failure.
   bool notify(EvtchnPort port);
   // The next pending port, masked; nullopt when there is none.
   std::optional<EvtchnPort> pending();

@@ -8,4 +8,6 @@ struct Padded {
   std::uint16_t reserved;
 #endif
 };
-void f(hush::netif::TxBack& ring) { ring.put(Padded{}); }
+void f(hush::netif::TxBack& ring) {
+  ring.put(Padded{});
+}

@@ -8,4 +8,6 @@ struct Padded {
   std::uint16_t flags;
 #endif
 };
-std::size_t f() { return sizeof(hush::ring::Sring<Padded, Padded>); }
+std::size_t f() {
+  return sizeof(hush::ring::Sring<Padded, Padded>);
+}

@@ -1,4 +1,5 @@
-// expect: (constraints not satisfied|constraint.* not satisfied|evaluated to false|no matching (member )?function)
+// expect: (constraints not satisfied|constraint.* not satisfied|evaluated to false|no matching (member
+// )?function)
 #include "common/netif/wire.hpp"
 
 struct Message {
@@ -8,4 +9,6 @@ struct Message {
   std::uint32_t words[3];
 #endif
 };
-Message f(hush::netif::RxSring& ring) { return ring.slot[0].take<Message>(); }
+Message f(hush::netif::RxSring& ring) {
+  return ring.slot[0].take<Message>();
+}

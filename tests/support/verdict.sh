@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # PASS and FAIL lines, as tools/test counts them. failed is 1 once anything failed.
 failed=0
 verdict() { # verdict STATUS NAME DETAIL
