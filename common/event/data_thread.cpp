@@ -3,10 +3,14 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <chrono>
+
 namespace hush::event {
 namespace {
 // Events taken in one turn of the loop, so that descriptors and posted work get theirs.
 constexpr int kEventsPerTurn = 64;
+// Until an event that could not be sent is tried again: far below what a peer takes for a stall.
+constexpr auto kOwedAgain = std::chrono::milliseconds(10);
 }  // namespace
 
 DataThread::DataThread(xen::EventChannels channels, xen::GrantTable grants)
@@ -53,7 +57,22 @@ Result<EvtchnPort> DataThread::alloc_unbound(DomId peer, std::function<void()> o
 
 void DataThread::unbind(EvtchnPort port) {
   handlers_.erase(port.value);
+  owed_.erase(port.value);
   channels_.unbind(port);
+}
+
+void DataThread::notify(EvtchnPort port) {
+  if (channels_.notify(port)) return;
+  if (owed_.insert(port.value).second && owed_.size() == 1) pay_later();
+}
+
+void DataThread::pay_later() {
+  owed_timer_.expires_after(kOwedAgain);
+  owed_timer_.async_wait([this](const boost::system::error_code& stopped) {
+    if (stopped) return;
+    std::erase_if(owed_, [this](std::uint32_t port) { return channels_.notify(EvtchnPort{port}); });
+    if (!owed_.empty()) pay_later();
+  });
 }
 
 void DataThread::on_channels() {

@@ -6,9 +6,11 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <future>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -41,11 +43,13 @@ class DataThread {
   Result<EvtchnPort> bind(DomId peer, EvtchnPort remote, std::function<void()> on_event);
   Result<EvtchnPort> alloc_unbound(DomId peer, std::function<void()> on_event);
   void unbind(EvtchnPort port);
-  bool notify(EvtchnPort port) { return channels_.notify(port); }
+  // An event that cannot be sent is owed and tried again: without it the other end would sleep for ever.
+  void notify(EvtchnPort port);
 
  private:
   DataThread(xen::EventChannels channels, xen::GrantTable grants);
   void on_channels();
+  void pay_later();
 
   boost::asio::io_context loop_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{
@@ -54,6 +58,8 @@ class DataThread {
   xen::GrantTable grants_;
   std::unique_ptr<FdWatcher> watcher_;
   std::unordered_map<std::uint32_t, std::function<void()>> handlers_;  // by local port
+  boost::asio::steady_timer owed_timer_{loop_};
+  std::set<std::uint32_t> owed_;  // ports whose event could not be sent yet
   std::thread thread_;
 };
 

@@ -1,12 +1,9 @@
 #include "domu/vif/queue.hpp"
 
-#include <chrono>
 #include <utility>
 
 namespace hush::domu {
 namespace {
-
-constexpr auto kKickAgain = std::chrono::milliseconds(10);
 
 shm::PageRun run_of(const xen::SharedPages& pages) {
   return {pages.base(), pages.grefs().size()};
@@ -46,14 +43,12 @@ Queue::Queue(event::DataThread& thread, Shares shares, const Setup& setup, VifCo
       tx_(shm::layout_at<netif::TxSring>(shares_.tx_ring.base()), run_of(shares_.tx_buffers),
           shares_.tx_buffers.grefs(), setup.tap, setup.sg, counters),
       rx_(shm::layout_at<netif::RxSring>(shares_.rx_ring.base()), run_of(shares_.rx_buffers),
-          shares_.rx_buffers.grefs(), setup.tap, counters),
-      kick_timer_(thread.loop()) {}
+          shares_.rx_buffers.grefs(), setup.tap, counters) {}
 
 Queue::~Queue() {
   thread_.call([this] {
     *alive_ = false;
     tap_watcher_.reset();
-    kick_timer_.cancel();
     if (rx_port_ != tx_port_) thread_.unbind(rx_port_);
     if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
   });
@@ -79,8 +74,8 @@ void Queue::start() {
     tap_watcher_.emplace(thread_.loop(), tap_, [this] { run_tx(); });
     tap_watcher_->on();
     // It may have bound its channels before it had our requests in sight.
-    kick(tx_port_);
-    if (rx_port_ != tx_port_) kick(rx_port_);
+    thread_.notify(tx_port_);
+    if (rx_port_ != tx_port_) thread_.notify(rx_port_);
   });
 }
 
@@ -136,23 +131,7 @@ void Queue::again(void (Queue::*run)()) {
 
 void Queue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {
   (wanted ? counters.notifies_sent : counters.notifies_saved).add();
-  if (wanted) kick(port);
-}
-
-void Queue::kick(EvtchnPort port) {
-  if (thread_.notify(port)) return;
-  const bool waiting = owed_tx_ || owed_rx_;
-  (port == tx_port_ ? owed_tx_ : owed_rx_) = true;
-  if (!waiting) kick_later();
-}
-
-void Queue::kick_later() {
-  kick_timer_.expires_after(kKickAgain);
-  kick_timer_.async_wait([this, alive = alive_](const boost::system::error_code& stopped) {
-    if (stopped || !*alive) return;
-    if (std::exchange(owed_tx_, false)) kick(tx_port_);
-    if (std::exchange(owed_rx_, false)) kick(rx_port_);
-  });
+  if (wanted) thread_.notify(port);
 }
 
 void Queue::fail(Fault fault) {

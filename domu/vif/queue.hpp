@@ -50,8 +50,6 @@ class Queue {
   void run_rx();
   void again(void (Queue::*run)());
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
-  void kick(EvtchnPort port);
-  void kick_later();
   void fail(Fault fault);
 
   event::DataThread& thread_;
@@ -65,10 +63,6 @@ class Queue {
   std::optional<event::FdWatcher> tap_watcher_;
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
-  // An event that could not be sent is owed: the other end would sleep for ever.
-  boost::asio::steady_timer kick_timer_;
-  bool owed_tx_ = false;
-  bool owed_rx_ = false;
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
 };

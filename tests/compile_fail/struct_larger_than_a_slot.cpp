@@ -1,5 +1,4 @@
-// expect: (constraints not satisfied|constraint.* not satisfied|evaluated to false|no matching (member
-// )?function)
+// expect: (constraint.* not satisfied|evaluated to false|no matching (member )?function)
 #include "common/netif/wire.hpp"
 
 struct Message {
