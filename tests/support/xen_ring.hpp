@@ -54,7 +54,7 @@ class XenTxFront {
  private:
   explicit XenTxFront(RingPage& page) {
     ring_.sring = reinterpret_cast<netif_tx_sring*>(page.bytes);
-    ring_.nr_ents = __RING_SIZE(ring_.sring, kXenPage);
+    ring_.nr_ents = static_cast<unsigned>(__RING_SIZE(ring_.sring, kXenPage));
   }
   netif_tx_front_ring ring_{};
 };

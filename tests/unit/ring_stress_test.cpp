@@ -84,7 +84,7 @@ TEST(RingRace, AResponseIsNeverLostBetweenPublishAndFinalCheck) {
   RingPage page;
   auto front = TxFront::create(tx(page));
   auto back = TxBack::attach(tx(page), {});
-  Meeting ready, start, end;
+  Meeting start, end;
   bool notified = false, seen = false;
   int lost = 0;
   std::thread front_thread([&] {
