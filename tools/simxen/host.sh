@@ -14,10 +14,18 @@ host_run=$SIMXEN_DIR.run # hush-backd's run directory
 host_pids=$SIMXEN_DIR.pids
 
 host_ns() { echo "hush-$host_tag-$1"; }
-in_domain() { # in_domain N COMMAND...: in its namespace, with its identity towards Xen; bounded
-  local domain=$1
+# Sets host_words to the words that run a command in domain N. Our own programs of a sanitizer build
+# (HUSH_INSTRUMENTED=yes) get the library of that build; the unmodified ones cannot.
+host_words() { # host_words N COMMAND...
+  host_words=("$host_bin/simxen" run --domain "$1" --netns "$(host_ns "$1")")
+  if [ "${HUSH_INSTRUMENTED:-no}" = yes ] && [[ $2 == "$host_bin"/* ]]; then host_words+=(--instrumented); fi
   shift
-  timeout 120 "$host_bin/simxen" run --domain "$domain" --netns "$(host_ns "$domain")" -- "$@"
+  host_words+=(-- "$@")
+}
+in_domain() { # in_domain N COMMAND...: in its namespace, with its identity towards Xen; bounded
+  local host_words
+  host_words "$@"
+  timeout 120 "${host_words[@]}"
 }
 in_netns() { # in_netns N COMMAND...: in its namespace only
   local domain=$1
@@ -28,12 +36,12 @@ host_hushctl() { "$host_bin/hushctl" --run-dir "$host_run" "$@"; }
 
 # host_start NAME DOMAIN COMMAND...: in the background, its output in $host_logs/NAME.log; host_stop ends it.
 host_start() {
-  local name=$1 domain=$2
-  shift 2
+  local name=$1 host_words
+  shift
+  host_words "$@"
   : >"$host_logs/$name.log" # before the program starts: host_wait may look first
   # simxen becomes the program (exec), so the number is the program's own.
-  "$host_bin/simxen" run --domain "$domain" --netns "$(host_ns "$domain")" -- "$@" \
-    >"$host_logs/$name.log" 2>&1 </dev/null &
+  "${host_words[@]}" >"$host_logs/$name.log" 2>&1 </dev/null &
   echo $! >"$host_pids/$name"
 }
 
