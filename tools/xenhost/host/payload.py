@@ -45,9 +45,9 @@ class Payload:
                 tar.add(file, f"{LIBRARIES}/{soname}", filter=_root)
             tar.add(guest, "boot/guest.cpio", filter=_root)
             for source in added:
-                tar.add(source, f"work/{source.resolve().name}", filter=_root)
+                tar.add(source, f"payload/{source.resolve().name}", filter=_root)
             if script is not None:
-                tar.add(script, f"work/{script.name}", filter=_root)
+                tar.add(script, f"payload/{script.name}", filter=_root)
             _text(tar, "usr/lib/hushring/environment", environment)
         return path
 
