@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "common/telemetry/control_server.hpp"
@@ -73,7 +74,7 @@ Result<void> serve(const Options& options) {
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code& failed, int signal) {
     if (failed) return;
-    spdlog::info("stopping on {}; connected guests keep their state and wait", strsignal(signal));
+    spdlog::info("stopping on {}; connected guests keep their state and wait", sigdescr_np(signal));
     loop.stop();
   });
 

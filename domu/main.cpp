@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <cstring>
 #include <iostream>
 
 #include "domu/report.hpp"
@@ -42,7 +43,7 @@ class Daemon {
 
  private:
   void stop(int signal) {
-    spdlog::info("stopping on {}", strsignal(signal));
+    spdlog::info("stopping on {}", sigdescr_np(signal));
     deadline_.expires_after(kFarewell);
     deadline_.async_wait([this](const boost::system::error_code& failed) {
       if (failed) return;
