@@ -8,6 +8,7 @@
 # The functions say on stderr what failed, and return non-zero.
 
 : "${host_tag:?}" "${host_bin:?}"
+host_tag+=${HUSH_HOST_SUFFIX:-} # so that two checkouts can test at the same time
 export SIMXEN_DIR=/run/hushring-sim/$host_tag
 host_logs=$SIMXEN_DIR.logs
 host_run=$SIMXEN_DIR.run # hush-backd's run directory
