@@ -22,6 +22,7 @@ using nlohmann::json;
 
 struct Options {
   unsigned threads = 1;
+  unsigned polling = 0;  // microseconds
   unsigned queues = std::clamp(std::thread::hardware_concurrency(), 1U, xenstore::kMaxQueues);
   std::string run_directory = "/run/hushring";
   std::string log_level = "info";
@@ -29,6 +30,7 @@ struct Options {
 };
 
 constexpr unsigned kMaxThreads = 64;
+constexpr unsigned kMaxPolling = 1'000'000;
 
 json answer(const dom0::VifManager& manager, const json& request) {
   const std::string command = request.value("command", "");
@@ -54,12 +56,18 @@ json answer(const dom0::VifManager& manager, const json& request) {
           {"code", EINVAL}};
 }
 
-Result<std::vector<dom0::Worker>> start_workers(unsigned count) {
+Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId self) {
+  dom0::allow_shared_pages(options.threads * dom0::BatchMemory::kPages);
   std::vector<dom0::Worker> workers;
-  for (unsigned i = 0; i < count; ++i) {
+  for (unsigned i = 0; i < options.threads; ++i) {
     auto thread = event::DataThread::start("hush-data-" + std::to_string(i));
     if (!thread) return thread.error();
-    auto memory = std::make_unique<dom0::BatchMemory>((*thread)->grants());
+    auto pages = xen::CopyPages::create(dom0::BatchMemory::kPages, self);
+    if (!pages) return pages.error();
+    if (!pages->why_not_granted().empty())
+      spdlog::warn("grant copies cost more: {} (modprobe xen-gntalloc)", pages->why_not_granted());
+    (*thread)->call([&] { (*thread)->poll_for(std::chrono::microseconds(options.polling)); });
+    auto memory = std::make_unique<dom0::BatchMemory>((*thread)->grants(), std::move(*pages));
     workers.push_back({std::move(*thread), std::move(memory), 0});
   }
   return workers;
@@ -78,10 +86,12 @@ Result<void> serve(const Options& options) {
     loop.stop();
   });
 
-  auto workers = start_workers(options.threads);
-  if (!workers) return workers.error();
   auto store = xenstore::Client::open(loop);
   if (!store) return store.error();
+  const auto self = xenstore::read_own_domain((*store)->view());
+  if (!self) return self.error();
+  auto workers = start_workers(options, *self);
+  if (!workers) return workers.error();
   dom0::Host host{loop, **store, std::move(*workers), options.queues};
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
@@ -107,6 +117,10 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", HUSH_VERSION);
   app.add_option("--threads", options.threads, "data threads")
       ->check(CLI::Range(1U, kMaxThreads))
+      ->capture_default_str();
+  app.add_option("--poll", options.polling,
+                 "microseconds for which a queue without work is polled before it waits for an event")
+      ->check(CLI::Range(0U, kMaxPolling))
       ->capture_default_str();
   app.add_option("--max-queues", options.queues, "queues that a vif is offered")
       ->check(CLI::Range(1U, xenstore::kMaxQueues))

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace hush::dom0 {
@@ -32,6 +33,14 @@ Result<int> lock_run_directory(const std::string& directory) {
   if (fd < 0) return errno_error("cannot open " + path);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) return errno_error("another hush-backd holds " + path);
   return fd;
+}
+
+void allow_shared_pages(std::size_t pages) {
+  constexpr std::size_t kLeftToOthers = 1024;  // the kernel's default for all
+  const fs::path limit = "/sys/module/xen_gntalloc/parameters/limit";
+  std::size_t now = 0;
+  if (!(std::ifstream(limit) >> now) || now >= pages + kLeftToOthers) return;
+  std::ofstream(limit) << pages + kLeftToOthers;
 }
 
 }  // namespace hush::dom0

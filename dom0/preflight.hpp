@@ -11,4 +11,8 @@ Result<void> check_no_kernel_netback();
 // process ends; the value is the descriptor.
 Result<int> lock_run_directory(const std::string& directory);
 
+// Raises gntalloc's limit where it is below what is needed beside what others may have taken; no error where
+// it cannot be (CopyPages then says what is missing).
+void allow_shared_pages(std::size_t pages);
+
 }  // namespace hush::dom0

@@ -129,6 +129,17 @@ std::optional<VifId> parse_backend_path(const std::string& path) {
   return VifId{DomId{*domid}, *handle};
 }
 
+Result<DomId> read_own_domain(const View& view) {
+  auto text = view.read(key::kDomid);
+  if (!text) return text.error();
+  const auto domid = parse_number<std::uint16_t>(text->value_or(""), 0, kDomIdMax);
+  if (!domid)
+    return error("xenstore: domid is '" + text->value_or("") +
+                     "', not a domain's number; in Dom0 xen-init-dom0 writes it",
+                 EINVAL);
+  return DomId{*domid};
+}
+
 Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
   const std::string directory = backend_path(id);
   auto frontend = view.read(at(directory, key::kFrontend));

@@ -72,6 +72,9 @@ struct FrontendOffer {
   Features features;
 };
 
+// The domain that this program runs in, as the toolstack says it (domid).
+Result<DomId> read_own_domain(const View& view);
+
 // Back-end side
 Result<BackendSettings> read_backend_settings(const View& view, VifId id);
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <chrono>
+#include <algorithm>
 
 namespace hush::event {
 namespace {
@@ -11,6 +11,17 @@ namespace {
 constexpr int kEventsPerTurn = 64;
 // Until an event that could not be sent is tried again: far below what a peer takes for a stall.
 constexpr auto kOwedAgain = std::chrono::milliseconds(10);
+// Turns until descriptors, timers and posted work are looked at: looking costs a system call, a turn is a
+// batch.
+constexpr std::size_t kTurnsPerLook = 8;
+
+void pause_processor() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
 }  // namespace
 
 DataThread::DataThread(xen::EventChannels channels, xen::GrantTable grants)
@@ -30,7 +41,7 @@ Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  self->thread_ = std::thread([t = self.get()] { t->loop_.run(); });
+  self->thread_ = std::thread([t = self.get()] { t->run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_setname_np(self->thread_.native_handle(), name.substr(0, 15).c_str());
   return self;
@@ -45,18 +56,18 @@ DataThread::~DataThread() {
 
 Result<EvtchnPort> DataThread::bind(DomId peer, EvtchnPort remote, std::function<void()> on_event) {
   auto port = channels_.bind(peer, remote);
-  if (port) handlers_[port->value] = std::move(on_event);
+  if (port) bound_[port->value] = {std::move(on_event)};
   return port;
 }
 
 Result<EvtchnPort> DataThread::alloc_unbound(DomId peer, std::function<void()> on_event) {
   auto port = channels_.alloc_unbound(peer);
-  if (port) handlers_[port->value] = std::move(on_event);
+  if (port) bound_[port->value] = {std::move(on_event)};
   return port;
 }
 
 void DataThread::unbind(EvtchnPort port) {
-  handlers_.erase(port.value);
+  bound_.erase(port.value);
   owed_.erase(port.value);
   channels_.unbind(port);
 }
@@ -75,18 +86,72 @@ void DataThread::pay_later() {
   });
 }
 
+void DataThread::listen(EvtchnPort port) {
+  const auto found = bound_.find(port.value);
+  if (found == bound_.end() || !std::exchange(found->second.masked, false)) return;
+  channels_.unmask(port);
+}
+
 void DataThread::on_channels() {
   for (int i = 0; i < kEventsPerTurn; ++i) {
     const auto port = channels_.pending();
     if (!port) return;
-    // Unmasked before the handler looks at the ring: what comes while it looks is a new event, not a lost
-    // one.
-    channels_.unmask(*port);
-    if (const auto it = handlers_.find(port->value); it != handlers_.end()) {
-      const auto handler = it->second;  // the handler may unbind its own port
-      handler();
-    }
+    const auto found = bound_.find(port->value);
+    if (found == bound_.end()) continue;
+    found->second.masked = true;
+    const auto on_event = found->second.on_event;  // the handler may unbind its own port
+    on_event();
   }
+}
+
+void DataThread::serve(Served& one) {
+  const auto found =
+      std::find_if(in_turn_.begin(), in_turn_.end(), [&](const InTurn& entry) { return entry.one == &one; });
+  if (found == in_turn_.end())
+    in_turn_.push_back({&one, {}});
+  else
+    found->idle_since = {};
+}
+
+void DataThread::leave_out(Served& one) {
+  std::erase_if(in_turn_, [&](const InTurn& entry) { return entry.one == &one; });
+}
+
+void DataThread::run() {
+  while (!loop_.stopped()) {
+    if (in_turn_.empty()) {
+      loop_.run_one();
+      continue;
+    }
+    round();
+    if (turns_ < kTurnsPerLook && !in_turn_.empty()) continue;
+    turns_ = 0;
+    loop_.poll();
+  }
+}
+
+// One turn for each, in the order in which they came.
+void DataThread::round() {
+  turns_ += in_turn_.size();
+  for (auto entry = in_turn_.begin(); entry != in_turn_.end();)
+    entry = stays(*entry) ? entry + 1 : in_turn_.erase(entry);
+}
+
+bool DataThread::stays(InTurn& entry) {
+  if (entry.one->turn()) {
+    entry.idle_since = {};
+    return true;
+  }
+  if (polling_.count() > 0) {
+    const auto now = Clock::now();
+    if (entry.idle_since == Clock::time_point{}) entry.idle_since = now;
+    if (now - entry.idle_since < polling_) {
+      pause_processor();
+      return true;
+    }
+    entry.idle_since = {};
+  }
+  return !entry.one->rest();
 }
 
 }  // namespace hush::event

@@ -1,5 +1,10 @@
 // A thread that owns an Asio loop, an event-channel handle and a grant handle: the packet path runs here.
 //
+// It serves in turns: what has work (Served) gets one batch a round, and none waits for descriptors, timers
+// or posted work longer than some turns. Who had nothing for the time of polling() is asked to rest: it asks
+// for its events again and is not called until one comes. Only with nobody left to serve does the thread
+// sleep.
+//
 // It blocks all signals, so that a signal acts between batches and never inside one, takes no lock on the
 // packet path, and never calls xenstore. Ports are added and removed on the thread itself (call()).
 #pragma once
@@ -7,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -14,12 +20,25 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "common/event/fd_watcher.hpp"
 #include "common/xen/event_channels.hpp"
 #include "common/xen/grant_table.hpp"
 
 namespace hush::event {
+
+// Served in turns while it has work. Called on the thread only.
+class Served {
+ public:
+  // One batch. False: there was nothing to do.
+  virtual bool turn() = 0;
+  // Nothing came for a while: ask for events. False: work has come meanwhile, and no event will tell.
+  virtual bool rest() = 0;
+
+ protected:
+  ~Served() = default;
+};
 
 class DataThread {
  public:
@@ -39,15 +58,36 @@ class DataThread {
   // The following are for use on the thread (inside call(), handlers and posted work).
   [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] xen::GrantTable& grants() { return grants_; }
-  // Binds the peer's port; on_event is called with the port masked and unmasked afterwards.
+  // From now on it gets turns, until it rests. Harmless when it already has them.
+  void serve(Served& one);
+  // No more turns for it: before it is destroyed. Not from within a turn.
+  void leave_out(Served& one);
+  // How long one without work is asked again before it rests (0: it rests at once).
+  void poll_for(std::chrono::microseconds budget) { polling_ = budget; }
+
+  // Binds the peer's port. on_event is called with the port masked: no further event comes until listen().
   Result<EvtchnPort> bind(DomId peer, EvtchnPort remote, std::function<void()> on_event);
   Result<EvtchnPort> alloc_unbound(DomId peer, std::function<void()> on_event);
   void unbind(EvtchnPort port);
+  // Takes events of the port again. Look at the ring after it, not before: what comes from now on is told.
+  void listen(EvtchnPort port);
   // An event that cannot be sent is owed and tried again: without it the other end would sleep for ever.
   void notify(EvtchnPort port);
 
  private:
   DataThread(xen::EventChannels channels, xen::GrantTable grants);
+  using Clock = std::chrono::steady_clock;
+  struct InTurn {
+    Served* one;
+    Clock::time_point idle_since;  // zero: it had work at its last turn
+  };
+  struct Bound {
+    std::function<void()> on_event;
+    bool masked = false;
+  };
+  void run();
+  void round();
+  bool stays(InTurn& entry);
   void on_channels();
   void pay_later();
 
@@ -57,7 +97,10 @@ class DataThread {
   xen::EventChannels channels_;
   xen::GrantTable grants_;
   std::unique_ptr<FdWatcher> watcher_;
-  std::unordered_map<std::uint32_t, std::function<void()>> handlers_;  // by local port
+  std::unordered_map<std::uint32_t, Bound> bound_;  // by local port
+  std::vector<InTurn> in_turn_;
+  std::size_t turns_ = 0;  // since the loop was looked at
+  std::chrono::microseconds polling_{0};
   boost::asio::steady_timer owed_timer_{loop_};
   std::set<std::uint32_t> owed_;  // ports whose event could not be sent yet
   std::thread thread_;

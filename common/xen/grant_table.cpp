@@ -58,18 +58,28 @@ Result<MappedPages> GrantTable::map(DomId peer, std::span<const std::uint32_t> g
 void CopyBatch::from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<std::byte> to) {
   auto& segment = segments_.emplace_back();
   segment.source.foreign = {gref, offset, peer.value};
-  segment.dest.virt = to.data();
   segment.len = static_cast<std::uint16_t>(to.size());
   segment.flags = GNTCOPY_source_gref;
+  if (const auto own = pages_.place(to.data())) {
+    segment.dest.foreign = {own->gref.value, own->offset, pages_.self().value};
+    segment.flags |= GNTCOPY_dest_gref;
+  } else {
+    segment.dest.virt = to.data();
+  }
 }
 
 void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset,
                         std::span<const std::byte> from) {
   auto& segment = segments_.emplace_back();
-  segment.source.virt = const_cast<std::byte*>(from.data());  // the C struct has no const; it is only read
   segment.dest.foreign = {gref, offset, peer.value};
   segment.len = static_cast<std::uint16_t>(from.size());
   segment.flags = GNTCOPY_dest_gref;
+  if (const auto own = pages_.place(from.data())) {
+    segment.source.foreign = {own->gref.value, own->offset, pages_.self().value};
+    segment.flags |= GNTCOPY_source_gref;
+  } else {
+    segment.source.virt = const_cast<std::byte*>(from.data());  // the C struct has no const; it is only read
+  }
 }
 
 Result<void> CopyBatch::run(GrantTable& table) {

@@ -12,6 +12,7 @@
 #include "common/result.hpp"
 #include "common/types.hpp"
 #include "common/xen/c_api.hpp"
+#include "common/xen/copy_pages.hpp"
 
 namespace hush::xen {
 
@@ -62,18 +63,19 @@ class GrantTable {
   std::unique_ptr<xengnttab_handle, Close> handle_;
 };
 
-// Copies between own memory and granted pages of peers, gathered into one hypervisor call.
+// Copies between own pages and granted pages of peers, gathered into one call of gntdev.
 // Capacity is set once; adding allocates nothing.
 class CopyBatch {
  public:
-  explicit CopyBatch(std::size_t capacity) { segments_.reserve(capacity); }
+  // pages outlives the batch.
+  CopyBatch(std::size_t capacity, const CopyPages& pages) : pages_(pages) { segments_.reserve(capacity); }
 
-  // offset + bytes.size() must be <= kPageSize: the caller has checked the peer's numbers.
+  // The bytes lie in pages and cross no page, neither there nor, from offset on, in the peer's: the caller
+  // has checked the peer's numbers. Neighbours in one page cost less than one in a page each.
   void from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<std::byte> to);
   void to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<const std::byte> from);
 
   [[nodiscard]] std::size_t size() const { return segments_.size(); }
-  [[nodiscard]] bool full() const { return segments_.size() == segments_.capacity(); }
   // Runs all. After an error of the call as a whole every segment counts as failed.
   Result<void> run(GrantTable& table);
   // GNTST_okay (0) or a negative GNTST_* of <xen/grant_table.h>, of the i-th segment, after run().
@@ -81,6 +83,7 @@ class CopyBatch {
   void clear() { segments_.clear(); }
 
  private:
+  const CopyPages& pages_;
   std::vector<xengnttab_grant_copy_segment_t> segments_;
 };
 

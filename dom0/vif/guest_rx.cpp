@@ -10,6 +10,19 @@ namespace hush::dom0 {
 namespace {
 // 64 KiB of IP and an Ethernet header with two tags: what one read of a TAP can bring at most.
 constexpr std::size_t kMaxFrame = 17 * kPageSize;
+// Frames up to this lie behind each other in the pages: copies from one page are cheaper. A larger one begins
+// a page, since each slot's worth that crosses a page costs a segment more.
+constexpr std::size_t kSmallFrame = kPageSize / 2;
+constexpr std::size_t kAlignment = 64;  // a cache line
+
+// Where the frame behind this one is read to. Its length is not known yet: it is taken to be like the last
+// one.
+std::size_t behind(std::size_t at, std::size_t length) {
+  const std::size_t end = at + length;
+  const std::size_t next = (end + kAlignment - 1) / kAlignment * kAlignment;
+  const bool fits = length <= kSmallFrame && next % kPageSize + length <= kPageSize && next % kPageSize != 0;
+  return fits ? next : (end + kPageSize - 1) / kPageSize * kPageSize;
+}
 }  // namespace
 
 GuestRx::GuestRx(netif::RxBack ring, DomId peer, int tap, const xenstore::Features& frontend,
@@ -28,51 +41,59 @@ Pass GuestRx::run(bool& notify) {
     fault_ = "guest_rx ring index impossible";
     return Pass::fault;
   }
-  std::size_t room = *pending;
-  std::size_t count = 0, slots = 0, page = 0;
-  std::size_t wanted = 0;  // slots that the frame in hand lacks room for
-  bool dry = false;
-  while (room > 0 && page < netif::kSlots) {
-    Frame& frame = frames_[count];
-    if (!next_frame(page, frame)) {
-      dry = true;
+  if (*pending < wanted_) return Pass::idle;
+  bool dropped = false;
+  const std::size_t count = gather(*pending, dropped);
+  if (count == 0) return dropped ? Pass::moved : Pass::idle;
+  const auto frames = std::span(frames_).first(count);
+  std::size_t slots = 0;
+  for (const Frame& frame : frames)
+    for (std::size_t i = 0; i < frame.slots(); ++i) requests_[slots++] = ring_.take();
+  copy_out(frames);
+  answer(frames);
+  counters_.guest_rx.batches.add();
+  notify = ring_.publish();
+  return Pass::moved;
+}
+
+// Frames of the TAP that the guest has room for: a ringful of reads at most.
+std::size_t GuestRx::gather(std::size_t room, bool& dropped) {
+  std::size_t count = 0, at = 0;
+  wanted_ = 0;
+  for (std::size_t reads = 0; reads < netif::kSlots && at < netif::kSlots * kPageSize; ++reads) {
+    if (room == 0) {
+      wanted_ = 1;
       break;
     }
-    if (!admit(frame)) continue;
+    Frame& frame = frames_[count];
+    if (!next_frame(at, frame)) break;
+    if (!admit(frame)) {
+      dropped = true;
+      continue;
+    }
     if (frame.slots() > room) {
-      wanted = frame.slots();
+      wanted_ = static_cast<std::uint32_t>(frame.slots());
       hold(frame);
       break;
     }
-    page += frame.data_slots();
+    at = behind(at, frame.length);
     room -= frame.slots();
-    slots += frame.slots();
     ++count;
   }
-
-  if (count > 0) {
-    for (std::size_t i = 0; i < slots; ++i) requests_[i] = ring_.take();
-    const auto frames = std::span<const Frame>(frames_).first(count);
-    copy_out(frames);
-    answer(frames);
-    counters_.guest_rx.batches.add();
-    notify = ring_.publish();
-  }
-  starved_ = false;
-  if (dry) return Pass::idle;
-  if (room > 0 && wanted == 0) return Pass::again;  // the scratch was full
-  if (ring_.final_check(static_cast<std::uint32_t>(std::max<std::size_t>(wanted, 1)))) return Pass::again;
-  counters_.rx_waits.add();
-  starved_ = true;
-  return Pass::idle;
+  return count;
 }
 
-bool GuestRx::next_frame(std::size_t page, Frame& frame) {
-  const auto room = memory_.scratch.from(page);
+bool GuestRx::ask_for_event() {
+  counters_.rx_waits.add();
+  return ring_.final_check(wanted_);
+}
+
+bool GuestRx::next_frame(std::size_t at, Frame& frame) {
+  const auto room = memory_.pages.from(at);
   if (holding_) {
     holding_ = false;
     frame = held_;
-    frame.page = page;
+    frame.at = at;
     std::memcpy(room.data(), held_bytes_.data(), frame.length);
     return true;
   }
@@ -80,7 +101,7 @@ bool GuestRx::next_frame(std::size_t page, Frame& frame) {
       {{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
   const ssize_t got = readv(tap_, parts.data(), parts.size());
   if (got <= static_cast<ssize_t>(sizeof frame.header)) return false;
-  frame.page = page;
+  frame.at = at;
   frame.length = static_cast<std::size_t>(got) - sizeof frame.header;
   frame.gso = (frame.header.gso_type & ~net::vnet::kEcn) != net::vnet::kGsoNone;
   frame.csum_blank = frame.header.flags & net::vnet::kNeedsCsum;
@@ -92,7 +113,7 @@ bool GuestRx::admit(Frame& frame) {
     counters_.rx_drops[static_cast<std::size_t>(why)].add();
     return false;
   };
-  const auto bytes = memory_.scratch.from(frame.page).first(frame.length);
+  const auto bytes = memory_.pages.from(frame.at).first(frame.length);
   if (frame.gso) {
     const auto type = frame.header.gso_type & ~net::vnet::kEcn;
     const bool agreed = (type == net::vnet::kGsoTcpV4 && frontend_.gso_tcpv4) ||
@@ -118,20 +139,22 @@ bool GuestRx::admit(Frame& frame) {
 void GuestRx::hold(const Frame& frame) {
   held_ = frame;
   holding_ = true;
-  std::memcpy(held_bytes_.data(), memory_.scratch.from(frame.page).data(), frame.length);
+  std::memcpy(held_bytes_.data(), memory_.pages.from(frame.at).data(), frame.length);
 }
 
 // The k-th data slot of a frame takes the request after the extra-info slot, which follows the first.
-void GuestRx::copy_out(std::span<const Frame> frames) {
+void GuestRx::copy_out(std::span<Frame> frames) {
   memory_.copies.clear();
   std::size_t request = 0;
-  for (const Frame& frame : frames) {
-    const auto bytes = memory_.scratch.from(frame.page).first(frame.length);
+  for (Frame& frame : frames) {
+    const auto bytes = memory_.pages.from(frame.at).first(frame.length);
+    const std::size_t before = memory_.copies.size();
     for (std::size_t k = 0; k < frame.data_slots(); ++k) {
-      const auto& to = requests_[request + k + (frame.gso && k > 0 ? 1 : 0)];
       const std::size_t at = k * kPageSize;
-      memory_.copies.to_peer(peer_, to.gref, 0, bytes.subspan(at, std::min(kPageSize, frame.length - at)));
+      copy_slot(requests_[request + k + (frame.gso && k > 0 ? 1 : 0)],
+                bytes.subspan(at, std::min(kPageSize, frame.length - at)));
     }
+    frame.segments = memory_.copies.size() - before;
     request += frame.slots();
   }
   counters_.guest_rx.copy_calls.add();
@@ -140,13 +163,21 @@ void GuestRx::copy_out(std::span<const Frame> frames) {
   (void)memory_.copies.run(memory_.grants);
 }
 
+// A slot's bytes: in two parts where they cross a page of ours.
+void GuestRx::copy_slot(const netif::RxRequest& to, std::span<const std::byte> bytes) {
+  const auto own = static_cast<std::size_t>(bytes.data() - memory_.pages.from(0).data());
+  const std::size_t first = std::min(bytes.size(), kPageSize - own % kPageSize);
+  memory_.copies.to_peer(peer_, to.gref, 0, bytes.first(first));
+  if (first < bytes.size())
+    memory_.copies.to_peer(peer_, to.gref, static_cast<std::uint16_t>(first), bytes.subspan(first));
+}
+
 void GuestRx::answer(std::span<const Frame> frames) {
   std::size_t request = 0, segment = 0;
   for (const Frame& frame : frames) {
     const std::size_t data_slots = frame.data_slots();
     bool copied = true;
-    for (std::size_t k = 0; k < data_slots; ++k) copied = copied && memory_.copies.status(segment + k) == 0;
-    segment += data_slots;
+    for (std::size_t i = 0; i < frame.segments; ++i) copied = copied && memory_.copies.status(segment++) == 0;
 
     std::uint16_t flags = 0;
     if (frame.csum_blank) flags |= netif::rx_flag::kCsumBlank | netif::rx_flag::kDataValidated;
@@ -177,7 +208,7 @@ void GuestRx::answer(std::span<const Frame> frames) {
     counters_.guest_rx.packets.add();
     counters_.guest_rx.bytes.add(frame.length);
     counters_.guest_rx.slots.add(frame.slots());
-    if (capture_) capture_->add(memory_.scratch.from(frame.page).first(frame.length));
+    if (capture_) capture_->add(memory_.pages.from(frame.at).first(frame.length));
   }
 }
 

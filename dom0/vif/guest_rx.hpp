@@ -20,17 +20,21 @@ class GuestRx {
           QueueCounters& counters);
 
   // One batch. notify is set where the guest wants an event. idle with starved(): nothing is to be read from
-  // the TAP until the guest posts slots (the event for it is asked for).
+  // the TAP until the guest posts slots.
   Pass run(bool& notify);
-  [[nodiscard]] bool starved() const { return starved_; }
+  [[nodiscard]] bool starved() const { return wanted_ > 0; }
+  // For the slots that are wanted, where starved(). True: they are there already, and no event will come for
+  // them.
+  [[nodiscard]] bool ask_for_event();
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }
 
  private:
   struct Frame {
     net::VnetHeader header;
-    std::size_t page;  // in the scratch, contiguous
+    std::size_t at;  // in the thread's pages, contiguous
     std::size_t length;
+    std::size_t segments;  // of the grant copy
     bool gso;
     bool csum_blank;
 
@@ -38,10 +42,12 @@ class GuestRx {
     [[nodiscard]] std::size_t slots() const { return data_slots() + (gso ? 1 : 0); }
   };
 
-  [[nodiscard]] bool next_frame(std::size_t page, Frame& frame);  // false: the TAP is empty
-  [[nodiscard]] bool admit(Frame& frame);                         // false: dropped, counted
+  [[nodiscard]] std::size_t gather(std::size_t room, bool& dropped);
+  [[nodiscard]] bool next_frame(std::size_t at, Frame& frame);  // false: the TAP is empty
+  [[nodiscard]] bool admit(Frame& frame);                       // false: dropped, counted
   void hold(const Frame& frame);
-  void copy_out(std::span<const Frame> frames);
+  void copy_out(std::span<Frame> frames);
+  void copy_slot(const netif::RxRequest& to, std::span<const std::byte> bytes);
   void answer(std::span<const Frame> frames);
 
   netif::RxBack ring_;
@@ -52,7 +58,8 @@ class GuestRx {
   QueueCounters& counters_;
   net::Capture* capture_ = nullptr;
   std::string_view fault_;
-  bool starved_ = false;
+  std::uint32_t wanted_ =
+      0;  // slots that the next frame lacks room for; 0: it is not the guest that we wait for
 
   std::array<Frame, netif::kSlots> frames_{};
   std::array<netif::RxRequest, netif::kSlots> requests_{};

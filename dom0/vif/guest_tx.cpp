@@ -10,16 +10,16 @@ namespace hush::dom0 {
 namespace {
 
 constexpr std::size_t kLied = SIZE_MAX;
-// A frame towards the guest that is read behind a nearly full scratch must fit whole: 64 KiB and headers.
-constexpr std::size_t kLargestFramePages = 17;
 
 }  // namespace
 
-BatchMemory::BatchMemory(xen::GrantTable& table)
+// A frame towards the guest takes two segments for a slot where it crosses pages on both sides.
+BatchMemory::BatchMemory(xen::GrantTable& table, xen::CopyPages private_pages)
     : grants(table),
-      copies(netif::kSlots),
-      scratch(netif::kSlots + kLargestFramePages),
+      pages(std::move(private_pages)),
+      copies(2 * netif::kSlots, pages),
       requests{},
+      places{},
       packets(std::make_unique<std::array<netif::TxPacket, netif::kSlots>>()) {}
 
 GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters)
@@ -31,7 +31,7 @@ Pass GuestTx::run(bool& notify) {
     fault_ = "guest_tx ring index impossible";
     return Pass::fault;
   }
-  if (*pending == 0) return ring_.final_check() ? Pass::again : Pass::idle;
+  if (*pending == 0) return Pass::idle;
 
   for (std::uint32_t i = 0; i < *pending; ++i) memory_.requests[i] = ring_.take();
   const std::size_t packets = assemble(*pending);
@@ -51,7 +51,7 @@ Pass GuestTx::run(bool& notify) {
   }
   counters_.guest_tx.batches.add();
   notify = ring_.publish();
-  return Pass::again;
+  return Pass::moved;
 }
 
 std::size_t GuestTx::assemble(std::uint32_t slots) {
@@ -70,15 +70,18 @@ std::size_t GuestTx::assemble(std::uint32_t slots) {
   return count;
 }
 
-// Each slot is copied to the scratch page of its own number.
+// Fragments lie behind each other, as that is cheapest; one that would cross a page begins the next.
 void GuestTx::copy_in(std::size_t packets) {
   memory_.copies.clear();
-  std::size_t slot = 0;
+  std::size_t slot = 0, at = 0;
   for (const auto& packet : std::span(*memory_.packets).first(packets)) {
     if (packet.fault == netif::TxFault::none)
-      for (const auto& f : packet.data())
-        memory_.copies.from_peer(peer_, f.gref, f.offset,
-                                 memory_.scratch.from(slot + f.slot).first(f.length));
+      for (const auto& f : packet.data()) {
+        if (at % kPageSize + f.length > kPageSize) at += kPageSize - at % kPageSize;
+        memory_.places[slot + f.slot] = static_cast<std::uint32_t>(at);
+        memory_.copies.from_peer(peer_, f.gref, f.offset, memory_.pages.from(at).first(f.length));
+        at += f.length;
+      }
     slot += packet.slots;
   }
   if (memory_.copies.size() == 0) return;
@@ -88,8 +91,8 @@ void GuestTx::copy_in(std::size_t packets) {
   (void)memory_.copies.run(memory_.grants);
 }
 
-void GuestTx::deliver(netif::TxPacket& packet, std::size_t first_page) {
-  if (packet.fault == netif::TxFault::none) packet.fault = send(packet, first_page);
+void GuestTx::deliver(netif::TxPacket& packet, std::size_t first_slot) {
+  if (packet.fault == netif::TxFault::none) packet.fault = send(packet, first_slot);
   if (packet.fault != netif::TxFault::none) {
     counters_.tx_faults[static_cast<std::size_t>(packet.fault)].add();
     return;
@@ -99,13 +102,13 @@ void GuestTx::deliver(netif::TxPacket& packet, std::size_t first_page) {
   counters_.guest_tx.slots.add(packet.slots);
 }
 
-netif::TxFault GuestTx::send(const netif::TxPacket& packet, std::size_t first_page) {
+netif::TxFault GuestTx::send(const netif::TxPacket& packet, std::size_t first_slot) {
   net::VnetHeader header{};
   // [0] the header, [1] a gathered head where needed, then the slots.
   std::array<iovec, 2 + netif::kMaxDataSlots> parts;
   std::size_t count = 2;
   for (const auto& f : packet.data())
-    parts[count++] = {memory_.scratch.from(first_page + f.slot).data(), f.length};
+    parts[count++] = {memory_.pages.from(memory_.places[first_slot + f.slot]).data(), f.length};
   parts[0] = {&header, sizeof header};
   parts[1] = {head_.data(), 0};
 

@@ -9,26 +9,32 @@
 #include "common/net/frame.hpp"
 #include "common/net/vnet_header.hpp"
 #include "common/netif/assemble.hpp"
+#include "common/xen/copy_pages.hpp"
 #include "common/xen/grant_table.hpp"
 #include "dom0/vif/counters.hpp"
-#include "dom0/vif/scratch.hpp"
 
 namespace hush::dom0 {
 
 // What a pass over a ring ended with.
 enum class Pass : std::uint8_t {
-  idle,   // nothing to do; the peer's event is asked for
-  again,  // more is there already
+  idle,   // there was nothing to do
+  moved,  // something: there may be more
   fault,  // the peer lied: the queue must not run again
 };
 
 // What the queues of a data thread share; a batch uses it from start to end.
 struct BatchMemory {
-  explicit BatchMemory(xen::GrantTable& table);
+  // Pages for a ringful of slots, and behind them room for the largest frame that a TAP gives.
+  static constexpr std::size_t kPages = netif::kSlots + 17;
+
+  // The table outlives it; pages: kPages of them.
+  BatchMemory(xen::GrantTable& table, xen::CopyPages private_pages);
+
   xen::GrantTable& grants;
+  xen::CopyPages pages;
   xen::CopyBatch copies;
-  Scratch scratch;
   std::array<netif::TxRequest, netif::kSlots> requests;
+  std::array<std::uint32_t, netif::kSlots> places;  // where in pages a guest_tx slot's bytes are
   std::unique_ptr<std::array<netif::TxPacket, netif::kSlots>> packets;
 };
 
@@ -39,6 +45,8 @@ class GuestTx {
 
   // One batch: at most a ringful. notify is set where the guest wants an event for the answers.
   Pass run(bool& notify);
+  // For the next request. True: there is one already, and no event will come for it.
+  [[nodiscard]] bool ask_for_event() { return ring_.final_check(); }
   // After a fault.
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }  // null: off
@@ -46,8 +54,8 @@ class GuestTx {
  private:
   [[nodiscard]] std::size_t assemble(std::uint32_t slots);  // packets found; kLied
   void copy_in(std::size_t packets);
-  void deliver(netif::TxPacket& packet, std::size_t first_page);
-  [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_page);
+  void deliver(netif::TxPacket& packet, std::size_t first_slot);
+  [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_slot);
   [[nodiscard]] netif::TxFault describe_offload(const netif::TxPacket& packet, std::span<std::byte> head,
                                                 net::VnetHeader& header);
   void answer(const netif::TxPacket& packet, std::size_t first_slot);

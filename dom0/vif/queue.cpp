@@ -26,9 +26,8 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
   std::unique_ptr<Queue> queue{new Queue(worker, peer, address, frontend, tap, counters, std::move(*tx_page),
                                          std::move(*rx_page), std::move(on_fault))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
-  queue->tap_watcher_.on();
-  // Requests may have been there before the channel was: look once without waiting for an event.
-  queue->again(&Queue::run_tx);
+  // Requests may have been there before the channel was: look without waiting for an event.
+  queue->wake();
   return queue;
 }
 
@@ -45,63 +44,62 @@ Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
           counters_),
       rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend,
           *worker.memory, counters_),
-      tap_watcher_(thread_.loop(), tap, [this] { run_rx(); }) {}
+      tap_watcher_(thread_.loop(), tap, [this] { wake(); }) {}
 
 Queue::~Queue() {
-  *alive_ = false;
+  thread_.leave_out(*this);
   if (rx_port_ != tx_port_ && rx_port_ != EvtchnPort{}) thread_.unbind(rx_port_);
   if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
 }
 
 Result<void> Queue::bind(DomId peer) {
-  const bool split = address_.tx_port != address_.rx_port;
-  auto tx = thread_.bind(peer, address_.tx_port, [this, split] {
+  auto tx = thread_.bind(peer, address_.tx_port, [this] {
     counters_.guest_tx.events.add();
-    run_tx();
-    if (!split && !failed_) run_rx();
+    wake();
   });
   if (!tx) return tx.error();
   tx_port_ = rx_port_ = *tx;
-  if (!split) return {};
+  if (address_.tx_port == address_.rx_port) return {};
   auto rx = thread_.bind(peer, address_.rx_port, [this] {
     counters_.guest_rx.events.add();
-    run_rx();
+    wake();
   });
   if (!rx) return rx.error();
   rx_port_ = *rx;
   return {};
 }
 
-void Queue::run_tx() {
-  if (failed_) return;
-  bool wanted = false;
-  const auto before = counters_.guest_tx.batches.get();
-  const Pass pass = tx_.run(wanted);
-  if (counters_.guest_tx.batches.get() != before) notify(tx_port_, wanted, counters_.guest_tx);
-  if (pass == Pass::fault) return fail(tx_.fault());
-  // Through the loop, so that other queues of the thread get their turn between two batches.
-  if (pass == Pass::again) again(&Queue::run_tx);
+void Queue::wake() {
+  tap_watcher_.off();
+  if (!failed_) thread_.serve(*this);
 }
 
-void Queue::run_rx() {
-  if (failed_) return;
-  bool wanted = false;
-  const auto before = counters_.guest_rx.batches.get();
-  const Pass pass = rx_.run(wanted);
-  if (counters_.guest_rx.batches.get() != before) notify(rx_port_, wanted, counters_.guest_rx);
-  if (pass == Pass::fault) return fail(rx_.fault());
+bool Queue::turn() {
+  const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
+  const bool received = pass(rx_, rx_port_, counters_.guest_rx);
+  return sent || received;
+}
+
+bool Queue::rest() {
+  if (failed_) return true;
+  thread_.listen(tx_port_);
+  thread_.listen(rx_port_);
   // A starved guest says when it has posted slots; until then the TAP keeps its frames.
-  if (rx_.starved())
-    tap_watcher_.off();
-  else
-    tap_watcher_.on();
-  if (pass == Pass::again) again(&Queue::run_rx);
+  if (!rx_.starved()) tap_watcher_.on();
+  const bool more_sent = tx_.ask_for_event();
+  const bool more_room = rx_.starved() && rx_.ask_for_event();
+  return !more_sent && !more_room;
 }
 
-void Queue::again(void (Queue::*run)()) {
-  boost::asio::post(thread_.loop(), [this, run, alive = alive_] {
-    if (*alive) (this->*run)();
-  });
+template <class Direction>
+bool Queue::pass(Direction& direction, EvtchnPort port, DirectionCounters& counters) {
+  if (failed_) return false;
+  const auto before = counters.batches.get();
+  bool wanted = false;
+  const Pass pass = direction.run(wanted);
+  if (counters.batches.get() != before) notify(port, wanted, counters);
+  if (pass == Pass::fault) fail(direction.fault());
+  return pass == Pass::moved;
 }
 
 void Queue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {

@@ -1,5 +1,9 @@
 // A queue of a connected vif: its ring pair, its event channels, its end of the TAP. Lives on one data
 // thread, from the constructor to the destructor; the control thread holds it but only reads counters().
+//
+// An event or a readable TAP makes the thread serve it in turns, both directions each. As long as it has
+// turns it asks for no event: its channels stay masked, req_event stays where it was, so an honest guest
+// sends none. When it rests it listens again, asks for the events that it needs, and looks once more.
 #pragma once
 #include <functional>
 #include <memory>
@@ -20,7 +24,7 @@ struct Worker {
   std::size_t queues = 0;  // the control thread's count, for spreading
 };
 
-class Queue {
+class Queue final : private event::Served {
  public:
   // Called on the data thread, once, when the guest lied; the queue has stopped by then.
   using OnFault = std::function<void(std::string reason)>;
@@ -42,9 +46,12 @@ class Queue {
         int tap, QueueCounters& counters, xen::MappedPages tx_page, xen::MappedPages rx_page,
         OnFault on_fault);
   Result<void> bind(DomId peer);
-  void run_tx();
-  void run_rx();
-  void again(void (Queue::*run)());
+  bool turn() override;
+  bool rest() override;
+  void wake();
+  // A pass of one direction and the event that it owes. True: it moved something.
+  template <class Direction>
+  bool pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
   void fail(std::string_view reason);
 
@@ -61,7 +68,6 @@ class Queue {
   EvtchnPort rx_port_{};                   // tx_port_ again where one channel serves both
   std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
   bool failed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
 };
 
 }  // namespace hush::dom0

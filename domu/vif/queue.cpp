@@ -56,13 +56,17 @@ Queue::~Queue() {
 
 Result<void> Queue::open_channels(DomId peer, bool split) {
   auto tx = thread_.alloc_unbound(peer, [this, split] {
+    thread_.listen(tx_port_);
     on_tx_event();
     if (!split) on_rx_event();
   });
   if (!tx) return tx.error();
   tx_port_ = rx_port_ = *tx;
   if (!split) return {};
-  auto rx = thread_.alloc_unbound(peer, [this] { on_rx_event(); });
+  auto rx = thread_.alloc_unbound(peer, [this] {
+    thread_.listen(rx_port_);
+    on_rx_event();
+  });
   if (!rx) return rx.error();
   rx_port_ = *rx;
   return {};
