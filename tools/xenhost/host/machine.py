@@ -15,8 +15,9 @@ DOM0 = "console=hvc0 loglevel=4 net.ifnames=0 panic=1"
 
 
 class Machine:
-    def __init__(self, clock, image, initramfs, payload, results, scratch):
-        """`payload` is a tar that Dom0 reads from its second disk, `results` a file that becomes its third."""
+    def __init__(self, clock, image, initramfs, payload, results, scratch, plugins=()):
+        """`payload` is a tar that Dom0 reads from its second disk, `results` a file that becomes its third; `plugins`
+        are qemu's own (FILE.so[,ARGUMENT=VALUE...])."""
         # Each of the three is one end of a pair whose other end qemu inherits: no address that could be taken.
         self.console, console = socket.socketpair()
         self.control, control = socket.socketpair()
@@ -30,6 +31,8 @@ class Machine:
                    "-device", "virtio-serial-pci"]
         for name, end in ends.items():
             command += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
+        for plugin in plugins:
+            command += ["-plugin", plugin]
         command += ["-serial", "chardev:console"]
         for name in ("control", "stream"):
             command += ["-device", f"virtserialport,chardev={name},name={name}"]
