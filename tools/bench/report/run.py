@@ -1,0 +1,69 @@
+"""The results folder of one run, read: dom0/measure's files and the counter's."""
+import json
+
+from . import counts, figures, profile, symbols, table
+
+
+class Results:
+    """`compared`: {kind: [(row, lines)]}; `missing`: what was asked for and is not there; `profiles`: files written."""
+
+    def __init__(self, chosen, xen_map, hush_backd):
+        self._folder = chosen.out / "results"
+        self._windows = counts.windows(chosen.out / "counts")
+        self._xen = symbols.hypervisor(xen_map)
+        self._executable = hush_backd
+        self._memory = profile.Memory(self._windows[0], [block for window in self._windows[1:] for block in window])
+        self._out = chosen.out / "profile"
+        self._out.mkdir(exist_ok=True)
+        self.profiles = []
+        self.missing = []
+        self.compared = {}
+        measured = {kind: {backend: self._backend(kind, backend, chosen.rows) for backend in chosen.backends}
+                    for kind in chosen.kinds}
+        for kind, by_backend in measured.items():
+            self.compared[kind] = [
+                (row, table.compare(row, {backend: rows.get(row.name, {}) for backend, rows in by_backend.items()}))
+                for row in chosen.rows]
+        if not any(rows for by_backend in measured.values() for rows in by_backend.values()):
+            self.compared = {}
+
+    def as_json(self):
+        """Figures by kind of guest and row; `clock`: an instruction is a nanosecond."""
+        return {"clock": "instructions",
+                "guests": {kind: {row.name: {"title": row.title, "figures": lines} for row, lines in rows}
+                           for kind, rows in self.compared.items()}}
+
+    def _backend(self, kind, backend, rows):
+        """{row's name: figures}"""
+        folder = self._folder / f"{kind}-{backend}"
+        found = {}
+        names = None
+        for row in rows:
+            file = folder / f"{row.name}.json"
+            if not file.exists():
+                self.missing.append(f"{kind} {backend} {row.name}")
+                continue
+            names = names or self._symbols(folder)
+            found[row.name] = self._row(row, file, names)
+        return found
+
+    def _symbols(self, folder):
+        base = self._folder / "kallsyms"
+        maps = folder / "hush-backd.maps"
+        program = symbols.Program(maps, self._executable, self._folder / "libraries") if maps.exists() else None
+        return profile.Symbols(self._xen, symbols.kernel(base, folder / "dom0-modules.kallsyms"),
+                               symbols.kernel(base, folder / "guest-modules.kallsyms"), program)
+
+    def _row(self, row, file, names):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        blocks = self._windows[result["number"]]
+        where = profile.of_window(blocks, self._memory, names)
+        self._write_profile(row, file, result, where)
+        return figures.figures(row, result, figures.hypercalls(blocks, self._xen), where)
+
+    def _write_profile(self, row, file, result, where):
+        path = self._out / f"{file.parent.name}-{row.name}.txt"
+        head = f"{row.title}, {file.parent.name}: "
+        path.write_text(head + profile.text(where, result["window"]["nanoseconds"], figures.packets(result["window"])) +
+                        "\n", encoding="utf-8")
+        self.profiles.append(path)
