@@ -22,7 +22,7 @@ using nlohmann::json;
 
 struct Options {
   unsigned threads = 1;
-  unsigned polling = 0;  // microseconds
+  unsigned polling = 50;  // microseconds: about what one sleep and wake-up cost
   unsigned queues = std::clamp(std::thread::hardware_concurrency(), 1U, xenstore::kMaxQueues);
   std::string run_directory = "/run/hushring";
   std::string log_level = "info";

@@ -14,6 +14,8 @@ constexpr auto kOwedAgain = std::chrono::milliseconds(10);
 // Turns until descriptors, timers and posted work are looked at: looking costs a system call, a turn is a
 // batch.
 constexpr std::size_t kTurnsPerLook = 8;
+// Turns without work until the clock is read again: under Xen it is a system call.
+constexpr unsigned kTurnsPerClock = 4;
 
 void pause_processor() {
 #if defined(__x86_64__)
@@ -108,9 +110,9 @@ void DataThread::serve(Served& one) {
   const auto found =
       std::find_if(in_turn_.begin(), in_turn_.end(), [&](const InTurn& entry) { return entry.one == &one; });
   if (found == in_turn_.end())
-    in_turn_.push_back({&one, {}});
+    in_turn_.push_back({&one});
   else
-    found->idle_since = {};
+    found->idle_turns = 0;
 }
 
 void DataThread::leave_out(Served& one) {
@@ -139,17 +141,16 @@ void DataThread::round() {
 
 bool DataThread::stays(InTurn& entry) {
   if (entry.one->turn()) {
-    entry.idle_since = {};
+    entry.idle_turns = 0;
     return true;
   }
   if (polling_.count() > 0) {
-    const auto now = Clock::now();
-    if (entry.idle_since == Clock::time_point{}) entry.idle_since = now;
-    if (now - entry.idle_since < polling_) {
+    if (entry.idle_turns == 0) entry.idle_since = Clock::now();
+    if (++entry.idle_turns % kTurnsPerClock != 0 || Clock::now() - entry.idle_since < polling_) {
       pause_processor();
       return true;
     }
-    entry.idle_since = {};
+    entry.idle_turns = 0;
   }
   return !entry.one->rest();
 }

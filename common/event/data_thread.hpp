@@ -79,7 +79,8 @@ class DataThread {
   using Clock = std::chrono::steady_clock;
   struct InTurn {
     Served* one;
-    Clock::time_point idle_since;  // zero: it had work at its last turn
+    unsigned idle_turns = 0;  // since it last had work
+    Clock::time_point idle_since{};
   };
   struct Bound {
     std::function<void()> on_event;

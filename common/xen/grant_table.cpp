@@ -56,7 +56,7 @@ Result<MappedPages> GrantTable::map(DomId peer, std::span<const std::uint32_t> g
 }
 
 void CopyBatch::from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<std::byte> to) {
-  auto& segment = segments_.emplace_back();
+  auto& segment = segments_[size_++];
   segment.source.foreign = {gref, offset, peer.value};
   segment.len = static_cast<std::uint16_t>(to.size());
   segment.flags = GNTCOPY_source_gref;
@@ -70,7 +70,7 @@ void CopyBatch::from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, 
 
 void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset,
                         std::span<const std::byte> from) {
-  auto& segment = segments_.emplace_back();
+  auto& segment = segments_[size_++];
   segment.dest.foreign = {gref, offset, peer.value};
   segment.len = static_cast<std::uint16_t>(from.size());
   segment.flags = GNTCOPY_dest_gref;
@@ -83,12 +83,11 @@ void CopyBatch::to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset,
 }
 
 Result<void> CopyBatch::run(GrantTable& table) {
-  if (segments_.empty()) return {};
-  if (xengnttab_grant_copy(table.handle(), static_cast<std::uint32_t>(segments_.size()), segments_.data()) ==
-      0)
+  if (size_ == 0) return {};
+  if (xengnttab_grant_copy(table.handle(), static_cast<std::uint32_t>(size_), segments_.data()) == 0)
     return {};
-  Error failure = errno_error("grant copy of " + std::to_string(segments_.size()) + " segments");
-  for (auto& segment : segments_) segment.status = GNTST_general_error;
+  Error failure = errno_error("grant copy of " + std::to_string(size_) + " segments");
+  for (auto& segment : std::span(segments_).first(size_)) segment.status = GNTST_general_error;
   return failure;
 }
 

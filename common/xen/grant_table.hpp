@@ -64,27 +64,28 @@ class GrantTable {
 };
 
 // Copies between own pages and granted pages of peers, gathered into one call of gntdev.
-// Capacity is set once; adding allocates nothing.
+// Capacity is set once and is the caller's to keep; adding allocates nothing.
 class CopyBatch {
  public:
   // pages outlives the batch.
-  CopyBatch(std::size_t capacity, const CopyPages& pages) : pages_(pages) { segments_.reserve(capacity); }
+  CopyBatch(std::size_t capacity, const CopyPages& pages) : pages_(pages), segments_(capacity) {}
 
   // The bytes lie in pages and cross no page, neither there nor, from offset on, in the peer's: the caller
   // has checked the peer's numbers. Neighbours in one page cost less than one in a page each.
   void from_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<std::byte> to);
   void to_peer(DomId peer, std::uint32_t gref, std::uint16_t offset, std::span<const std::byte> from);
 
-  [[nodiscard]] std::size_t size() const { return segments_.size(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
   // Runs all. After an error of the call as a whole every segment counts as failed.
   Result<void> run(GrantTable& table);
   // GNTST_okay (0) or a negative GNTST_* of <xen/grant_table.h>, of the i-th segment, after run().
   [[nodiscard]] std::int16_t status(std::size_t i) const { return segments_[i].status; }
-  void clear() { segments_.clear(); }
+  void clear() { size_ = 0; }
 
  private:
   const CopyPages& pages_;
-  std::vector<xengnttab_grant_copy_segment_t> segments_;
+  std::vector<xengnttab_grant_copy_segment_t> segments_;  // capacity of them, the first size_ in use
+  std::size_t size_ = 0;
 };
 
 }  // namespace hush::xen
