@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -19,8 +20,8 @@ Result<void> check_no_kernel_netback() {
     if (entry.path().filename().string().starts_with("vif-")) owned += " " + entry.path().filename().string();
   return error(
       "the kernel's xen-netback is loaded" + (owned.empty() ? "" : " and owns" + owned) +
-          "; it would answer the vifs first. Detach them, then: modprobe -r xen-netback; and to keep it "
-          "away: echo 'install xen-netback /bin/false' > /etc/modprobe.d/hushring.conf",
+          "; it would answer the vifs first. hush-install take-over changes hands, guests go on; or by hand: "
+          "modprobe -r xen-netback; echo 'install xen-netback /bin/false' > /etc/modprobe.d/hushring.conf",
       EBUSY);
 }
 
@@ -32,6 +33,8 @@ Result<int> lock_run_directory(const std::string& directory) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return errno_error("cannot open " + path);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) return errno_error("another hush-backd holds " + path);
+  // For who wants to end it (tools/install).
+  if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", getpid()) < 0) return errno_error("cannot write " + path);
   return fd;
 }
 
