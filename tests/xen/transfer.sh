@@ -1,0 +1,104 @@
+# shellcheck shell=bash
+# Bytes that must arrive as they were sent, and pings that must go on. Use: . ./transfer.sh, after check.sh.
+
+guest_takes=7000 dom0_takes=7001 # TCP ports
+
+# make_data MEBIBYTES: $data is a file of random bytes.
+make_data() {
+  data=/tmp/data
+  head -c "$1M" /dev/urandom >$data
+}
+
+checksum_of() { sha256sum | cut -d' ' -f1; }
+
+# listens PORT: a command, for either system, that succeeds when TCP port PORT listens.
+listens() { printf "grep -q ':%04X .* 0A ' /proc/net/tcp /proc/net/tcp6" "$1"; }
+
+# begin_taking NAME MEBIBYTES [FILE]: that much of what comes to the guest's port is summed up, and kept in FILE there. It
+# does not wait for the sender to close: a program started meanwhile holds its end of the connection too. The taker has the
+# socket itself (nc -e): nc passes a KiB at a time on, which costs an emulated guest minutes for 64 MiB.
+begin_taking() {
+  local take="dd bs=65536 iflag=fullblock count=$(($2 * 16))"
+  if [ -n "${3:-}" ]; then take+=" of=$3 && sha256sum <$3"; else take+=" | sha256sum"; fi
+  guest_exec "$1" "rm -f /tmp/sum
+    echo '{ $take; } >/tmp/sum.part && mv /tmp/sum.part /tmp/sum' >/tmp/take
+    nc -l -p $guest_takes -e sh /tmp/take >/dev/null 2>&1 &
+    until $(listens $guest_takes); do sleep 0.1; done"
+}
+
+# taken NAME: the checksum, once all has come.
+taken() {
+  GUEST_EXEC_TIMEOUT=660 guest_exec "$1" "n=0
+    until [ -e /tmp/sum ]; do n=\$((n + 1)); [ \$n -lt 6000 ] || exit 1; sleep 0.1; done; cut -d' ' -f1 /tmp/sum"
+}
+
+# sends_to NAME MEBIBYTES [FILE]: Dom0's $data (as much of it, as often as that takes) to the guest.
+sends_to() {
+  local want got
+  want=$(piece "$2" | checksum_of)
+  begin_taking "$1" "$2" "${3:-}" || return
+  piece "$2" >"/dev/tcp/$(guest_ip "$1")/$guest_takes"
+  got=$(taken "$1")
+  echo "sent $want, arrived $got"
+  [ "$want" = "$got" ]
+}
+
+# sends_from NAME MEBIBYTES: the guest's copy of $data (/tmp/data there) to Dom0.
+sends_from() {
+  local want got server give
+  want=$(piece "$2" | checksum_of)
+  give="$(declare -f piece_of); piece_of /tmp/data $2"
+  socat -u "TCP-LISTEN:$dom0_takes,reuseaddr" - > >(checksum_of >/tmp/sum) &
+  server=$!
+  wait_for 20 "port $dom0_takes" eval "$(listens $dom0_takes)" &&
+    GUEST_EXEC_TIMEOUT=3600 guest_exec "$1" "echo '$give' >/tmp/give; nc 10.7.0.1 $dom0_takes -e sh /tmp/give"
+  wait "$server"
+  wait_for 60 "the checksum" [ -s /tmp/sum ]
+  got=$(cat /tmp/sum)
+  rm -f /tmp/sum
+  echo "sent $want, arrived $got"
+  [ "$want" = "$got" ]
+}
+
+# piece_of FILE MEBIBYTES: that much of FILE, again and again from its beginning where it is shorter. Busybox reads it too.
+piece_of() {
+  left=$2
+  whole=$(($(wc -c <"$1") / 1048576))
+  while [ "$left" -gt "$whole" ]; do
+    cat "$1"
+    left=$((left - whole))
+  done
+  head -c "$((left * 1048576))" "$1"
+}
+piece() { piece_of "$data" "$1"; }
+
+# ---- a TCP connection that lives through what a test does to it
+
+# open_stream NAME, stream_part FIRST COUNT (MiB of $data), close_stream NAME: all of $data must have arrived.
+open_stream() { begin_taking "$1" $(($(wc -c <"$data") / 1048576)) && exec {stream}>"/dev/tcp/$(guest_ip "$1")/$guest_takes"; }
+stream_part() { tail -c "+$(($1 * 1048576 + 1))" "$data" | head -c "$(($2 * 1048576))" >&"$stream"; }
+close_stream() {
+  local want got
+  exec {stream}>&-
+  want=$(checksum_of <"$data")
+  got=$(taken "$1")
+  echo "sent $want, arrived $got"
+  [ "$want" = "$got" ]
+}
+
+# begin_pings NAME, pings_go_on: answers come again, now; end_pings.
+begin_pings() {
+  ping -i 0.2 "$(guest_ip "$1")" >/tmp/pings 2>&1 &
+  pinger=$!
+}
+answers() { grep -c 'bytes from' /tmp/pings; }
+pings_go_on() {
+  local before
+  before=$(answers)
+  more_answers() { [ "$(answers)" -ge $((before + 5)) ]; }
+  wait_for 90 "five more answers to pings" more_answers
+}
+end_pings() {
+  kill "$pinger"
+  wait "$pinger" 2>/dev/null
+}
