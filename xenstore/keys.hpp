@@ -26,6 +26,10 @@ inline constexpr char kFeatureRxCopy[] = "feature-rx-copy";
 inline constexpr char kFeatureRxFlip[] = "feature-rx-flip";
 inline constexpr char kMultiQueueMaxQueues[] = "multi-queue-max-queues";
 inline constexpr char kFeatureSplitEventChannels[] = "feature-split-event-channels";
+inline constexpr char kFeatureMulticastControl[] = "feature-multicast-control";
+inline constexpr char kFeatureDynamicMulticastControl[] = "feature-dynamic-multicast-control";
+inline constexpr char kFeatureCtrlRing[] = "feature-ctrl-ring";
+inline constexpr char kCarrier[] = "carrier";
 
 // Frontend directory: the toolstack
 inline constexpr char kBackend[] = "backend";
@@ -37,6 +41,9 @@ inline constexpr char kRxRingRef[] = "rx-ring-ref";
 inline constexpr char kEventChannel[] = "event-channel";
 inline constexpr char kEventChannelTx[] = "event-channel-tx";
 inline constexpr char kEventChannelRx[] = "event-channel-rx";
+inline constexpr char kCtrlRingRef[] = "ctrl-ring-ref";
+inline constexpr char kEventChannelCtrl[] = "event-channel-ctrl";
+inline constexpr char kRequestMulticastControl[] = "request-multicast-control";
 inline constexpr char kRequestRxCopy[] = "request-rx-copy";
 inline constexpr char kFeatureRxNotify[] = "feature-rx-notify";
 inline constexpr char kMultiQueueNumQueues[] = "multi-queue-num-queues";

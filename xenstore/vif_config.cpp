@@ -2,75 +2,13 @@
 
 #include "xenstore/keys.hpp"
 #include "xenstore/number.hpp"
+#include "xenstore/vif_fields.hpp"
 
 namespace hush::xenstore {
 namespace {
 
 // Event-channel ports end far below this on any Xen (FIFO ABI: 2^17).
 constexpr std::uint32_t kMaxPort = (1U << 17) - 1;
-constexpr std::uint32_t kMaxMtu = 65535 - 14;
-
-std::string at(const std::string& directory, const char* key) {
-  return directory + "/" + key;
-}
-
-// A flag is on for "1" alone: what else a peer writes means off.
-Result<bool> read_flag(const View& view, const std::string& directory, const char* key) {
-  auto text = view.read(at(directory, key));
-  if (!text) return text.error();
-  return *text == "1";
-}
-
-Result<std::uint32_t> read_required(const View& view, const std::string& directory, const char* key,
-                                    std::uint32_t low, std::uint32_t high) {
-  const std::string path = at(directory, key);
-  auto text = view.read(path);
-  if (!text) return text.error();
-  if (!*text) return error(path + " is missing", ENOENT);
-  const auto value = parse_number<std::uint32_t>(**text, low, high);
-  if (!value)
-    return error(path + " is '" + (*text)->substr(0, 32) + "', not a number from " + std::to_string(low) +
-                     " to " + std::to_string(high),
-                 EINVAL);
-  return *value;
-}
-
-struct Flag {
-  const char* key;
-  bool Features::*member;
-};
-constexpr Flag kCommonFlags[] = {{key::kFeatureSg, &Features::sg},
-                                 {key::kFeatureGsoTcpV4, &Features::gso_tcpv4},
-                                 {key::kFeatureGsoTcpV6, &Features::gso_tcpv6},
-                                 {key::kFeatureIpv6Csum, &Features::ipv6_csum}};
-
-Result<Features> read_features(const View& view, const std::string& directory) {
-  Features features;
-  for (const Flag& flag : kCommonFlags) {
-    auto on = read_flag(view, directory, flag.key);
-    if (!on) return on.error();
-    features.*flag.member = *on;
-  }
-  auto no_csum = read_flag(view, directory, key::kFeatureNoCsum);
-  auto rx_notify = read_flag(view, directory, key::kFeatureRxNotify);
-  auto split = read_flag(view, directory, key::kFeatureSplitEventChannels);
-  for (const auto* flag : {&no_csum, &rx_notify, &split})
-    if (!*flag) return flag->error();
-  features.ipv4_csum = !*no_csum;
-  features.rx_notify = *rx_notify;
-  features.split_event_channels = *split;
-  // Segmentation needs scatter-gather: a segment is larger than a slot.
-  if (!features.sg) features.gso_tcpv4 = features.gso_tcpv6 = false;
-  return features;
-}
-
-Result<void> write_common_features(const View& view, const std::string& directory, const Features& features) {
-  for (const Flag& flag : kCommonFlags)
-    if (auto done = view.write(at(directory, flag.key), features.*flag.member ? "1" : "0"); !done)
-      return done;
-  if (!features.ipv4_csum) return view.write(at(directory, key::kFeatureNoCsum), "1");
-  return view.remove(at(directory, key::kFeatureNoCsum));
-}
 
 Result<QueueAddress> read_queue(const View& view, const std::string& directory) {
   auto tx = read_required(view, directory, key::kTxRingRef, 0, UINT32_MAX);
@@ -87,9 +25,24 @@ Result<QueueAddress> read_queue(const View& view, const std::string& directory) 
   return QueueAddress{Gref{*tx}, Gref{*rx}, EvtchnPort{*tx_port}, EvtchnPort{*rx_port}};
 }
 
-// The directory of one queue's keys: the front end's own where there is only one.
-std::string queue_directory(const std::string& frontend, std::uint32_t queue, std::size_t queues) {
-  return queues == 1 ? frontend : frontend + "/" + key::kQueuePrefix + std::to_string(queue);
+Result<CtrlAddress> read_ctrl(const View& view, const std::string& directory) {
+  auto ring = read_required(view, directory, key::kCtrlRingRef, 0, UINT32_MAX);
+  if (!ring) return ring.error();
+  auto port = read_required(view, directory, key::kEventChannelCtrl, 1, kMaxPort);
+  if (!port) return port.error();
+  return CtrlAddress{Gref{*ring}, EvtchnPort{*port}};
+}
+
+// Writes a key of a device's directory unless the toolstack has removed that: a device without a state is
+// gone.
+Result<void> write_if_there(Client& client, const std::string& directory, const char* key,
+                            const std::string& value) {
+  return client.transact([&](View& view) -> Result<void> {
+    auto now = view.read(at(directory, key::kState));
+    if (!now) return now.error();
+    if (!*now) return {};
+    return view.write(at(directory, key), value);
+  });
 }
 
 }  // namespace
@@ -175,6 +128,10 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
     return done;
   if (auto done = view.write(at(directory, key::kFeatureRxCopy), "1"); !done) return done;
   if (auto done = view.write(at(directory, key::kFeatureRxFlip), "0"); !done) return done;
+  for (const char* key :
+       {key::kFeatureMulticastControl, key::kFeatureDynamicMulticastControl, key::kFeatureCtrlRing})
+    if (auto done = view.write(at(directory, key), "1"); !done) return done;
+  if (auto done = view.write(at(directory, key::kCarrier), "0"); !done) return done;
   return view.write(at(directory, key::kFeatureSplitEventChannels),
                     features.split_event_channels ? "1" : "0");
 }
@@ -199,72 +156,26 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
   auto features = read_features(view, frontend);
   if (!features) return features.error();
   offer.features = *features;
+  auto has_ctrl = view.read(at(frontend, key::kCtrlRingRef));
+  if (!has_ctrl) return has_ctrl.error();
+  if (*has_ctrl) {
+    auto ctrl = read_ctrl(view, frontend);
+    if (!ctrl) return ctrl.error();
+    offer.ctrl = *ctrl;
+  }
   return offer;
 }
 
-std::string frontend_path(std::uint32_t device) {
-  return std::string(key::kDeviceVif) + "/" + std::to_string(device);
+Result<bool> read_multicast_request(const View& view, const std::string& frontend) {
+  return read_flag(view, frontend, key::kRequestMulticastControl);
 }
 
-Result<FrontendSettings> read_frontend_settings(const View& view, const std::string& frontend) {
-  auto backend = view.read(at(frontend, key::kBackend));
-  if (!backend) return backend.error();
-  if (!*backend) return error(at(frontend, key::kBackend) + " is missing", ENOENT);
-  auto backend_id = read_required(view, frontend, key::kBackendId, 0, kDomIdMax);
-  if (!backend_id) return backend_id.error();
-  auto mac = view.read(at(frontend, key::kMac));
-  auto mtu = view.read(at(frontend, key::kMtu));
-  for (const auto* text : {&mac, &mtu})
-    if (!*text) return text->error();
-  FrontendSettings settings{**backend, DomId{static_cast<std::uint16_t>(*backend_id)}, mac->value_or(""), {}};
-  if (*mtu) settings.mtu = parse_number<std::uint32_t>(**mtu, 68, kMaxMtu);
-  return settings;
+std::string multicast_request_path(const std::string& frontend) {
+  return at(frontend, key::kRequestMulticastControl);
 }
 
-Result<bool> read_online(const View& view, const std::string& backend) {
-  return read_flag(view, backend, key::kOnline);
-}
-
-Result<Features> read_backend_features(const View& view, const std::string& backend) {
-  auto rx_copy = read_flag(view, backend, key::kFeatureRxCopy);
-  if (!rx_copy) return rx_copy.error();
-  if (!*rx_copy)
-    return error(at(backend, key::kFeatureRxCopy) + " is not 1: the back end is too old", EOPNOTSUPP);
-  return read_features(view, backend);
-}
-
-Result<void> write_frontend_offer(const View& view, const std::string& frontend, const FrontendOffer& offer) {
-  const auto& queue = offer.queues.front();
-  const auto write = [&](const char* key, std::uint32_t value) {
-    return view.write(at(frontend, key), std::to_string(value));
-  };
-  // One queue. A driver that had the vif before may have left its count of them.
-  if (auto done = view.remove(at(frontend, key::kMultiQueueNumQueues)); !done) return done;
-  if (auto done = write(key::kTxRingRef, queue.tx_ring.value); !done) return done;
-  if (auto done = write(key::kRxRingRef, queue.rx_ring.value); !done) return done;
-  const bool split = queue.tx_port != queue.rx_port;
-  // Keys of the other form may be left from an earlier connection.
-  for (const char* stale :
-       {split ? key::kEventChannel : key::kEventChannelTx, split ? key::kEventChannel : key::kEventChannelRx})
-    if (auto done = view.remove(at(frontend, stale)); !done) return done;
-  if (auto done = write(split ? key::kEventChannelTx : key::kEventChannel, queue.tx_port.value); !done)
-    return done;
-  if (split)
-    if (auto done = write(key::kEventChannelRx, queue.rx_port.value); !done) return done;
-  if (auto done = write(key::kRequestRxCopy, 1); !done) return done;
-  if (auto done = write(key::kFeatureRxNotify, 1); !done) return done;
-  return write_common_features(view, frontend, offer.features);
-}
-
-Result<void> publish_frontend_offer(Client& client, const std::string& frontend, const FrontendOffer& offer) {
-  return client.transact([&](View& view) -> Result<void> {
-    const std::string state = at(frontend, key::kState);
-    auto now = view.read(state);
-    if (!now) return now.error();
-    if (!*now) return error(frontend + " is gone", ENOENT);
-    if (auto done = write_frontend_offer(view, frontend, offer); !done) return done;
-    return view.write(state, to_text(XenbusState::connected));
-  });
+Result<void> switch_carrier(Client& client, VifId id, bool up) {
+  return write_if_there(client, backend_path(id), key::kCarrier, up ? "1" : "0");
 }
 
 Result<XenbusState> read_state(const View& view, const std::string& directory) {
@@ -274,12 +185,7 @@ Result<XenbusState> read_state(const View& view, const std::string& directory) {
 }
 
 Result<void> switch_state(Client& client, const std::string& directory, XenbusState state) {
-  return client.transact([&](View& view) -> Result<void> {
-    auto now = view.read(at(directory, key::kState));
-    if (!now) return now.error();
-    if (!*now) return {};
-    return view.write(at(directory, key::kState), to_text(state));
-  });
+  return write_if_there(client, directory, key::kState, to_text(state));
 }
 
 }  // namespace hush::xenstore

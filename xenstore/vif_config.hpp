@@ -64,12 +64,19 @@ struct QueueAddress {
   EvtchnPort rx_port;  // the same as tx_port: one channel for both
 };
 
+// Where the front end's control ring is.
+struct CtrlAddress {
+  Gref ring;
+  EvtchnPort port;
+};
+
 // Queues that a vif may have: what Linux's netback offers at most.
 inline constexpr std::uint32_t kMaxQueues = 8;
 
 struct FrontendOffer {
   std::vector<QueueAddress> queues;  // 1 to kMaxQueues
   Features features;
+  std::optional<CtrlAddress> ctrl = {};  // none: it has no control ring
 };
 
 // The domain that this program runs in, as the toolstack says it (domid).
@@ -82,6 +89,13 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
 // max_queues: as offered; a front end that wants more is refused.
 Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend,
                                           std::uint32_t max_queues);
+
+// The front end wants no multicast but what it lists. It may change while connected.
+Result<bool> read_multicast_request(const View& view, const std::string& frontend);
+// The path of that key, to watch it.
+[[nodiscard]] std::string multicast_request_path(const std::string& frontend);
+// The link as the guest is told of it. As with a state, a directory that is gone stays gone.
+Result<void> switch_carrier(Client& client, VifId id, bool up);
 
 // Front-end side. frontend and backend: paths of the directories.
 [[nodiscard]] std::string frontend_path(std::uint32_t device);  // relative to the own domain

@@ -1,0 +1,24 @@
+// Fields of a vif's directories that both ends read or write: for the sources of vif_config.hpp alone.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "xenstore/vif_config.hpp"
+
+namespace hush::xenstore {
+
+inline constexpr std::uint32_t kMaxMtu = 65535 - 14;
+
+[[nodiscard]] std::string at(const std::string& directory, const char* key);
+// A flag is on for "1" alone: what else a peer writes means off.
+Result<bool> read_flag(const View& view, const std::string& directory, const char* key);
+// A number that must be there, low to high; the error names the key.
+Result<std::uint32_t> read_required(const View& view, const std::string& directory, const char* key,
+                                    std::uint32_t low, std::uint32_t high);
+Result<Features> read_features(const View& view, const std::string& directory);
+Result<void> write_common_features(const View& view, const std::string& directory, const Features& features);
+// The directory of one queue's keys: the front end's own where there is only one.
+[[nodiscard]] std::string queue_directory(const std::string& frontend, std::uint32_t queue,
+                                          std::size_t queues);
+
+}  // namespace hush::xenstore
