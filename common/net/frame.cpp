@@ -34,15 +34,13 @@ struct Payload {  // what IP carries, and where
 };
 
 std::optional<Payload> behind_ipv4(std::span<const std::byte> head, std::size_t ip) {
-  if (head.size() < ip + kIpv4Min) return std::nullopt;
   const std::size_t length = (byte_at(head, ip) & 0xfU) * 4U;
-  if (byte_at(head, ip) >> 4 != 4 || length < kIpv4Min) return std::nullopt;
+  if (length < kIpv4Min) return std::nullopt;
   if (word_at(head, ip + 6) & 0x3fff) return std::nullopt;  // more fragments, or an offset
   return Payload{ip + length, byte_at(head, ip + 9)};
 }
 
 std::optional<Payload> behind_ipv6(std::span<const std::byte> head, std::size_t ip) {
-  if (head.size() < ip + kIpv6Header || byte_at(head, ip) >> 4 != 6) return std::nullopt;
   Payload next{ip + kIpv6Header, byte_at(head, ip + 6)};
   for (int i = 0; i <= kMaxExtensions; ++i) {
     constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kDestination = 60;
@@ -55,7 +53,7 @@ std::optional<Payload> behind_ipv6(std::span<const std::byte> head, std::size_t 
 
 }  // namespace
 
-std::optional<Transport> find_transport(std::span<const std::byte> head) {
+std::optional<Network> find_network(std::span<const std::byte> head) {
   if (head.size() < kEthernet) return std::nullopt;
   std::size_t ip = kEthernet;
   std::uint16_t type = word_at(head, kEthernet - 2);
@@ -64,8 +62,18 @@ std::optional<Transport> find_transport(std::span<const std::byte> head) {
     type = word_at(head, ip + 2);
     ip += kVlanTag;
   }
-  if (type != kIpv4 && type != kIpv6) return std::nullopt;
-  const auto payload = type == kIpv4 ? behind_ipv4(head, ip) : behind_ipv6(head, ip);
+  const bool ipv6 = type == kIpv6;
+  if (type != kIpv4 && !ipv6) return std::nullopt;
+  if (head.size() < ip + (ipv6 ? kIpv6Header : kIpv4Min)) return std::nullopt;
+  if (byte_at(head, ip) >> 4 != (ipv6 ? 6 : 4)) return std::nullopt;
+  return Network{static_cast<std::uint16_t>(ip), ipv6};
+}
+
+std::optional<Transport> find_transport(std::span<const std::byte> head) {
+  const auto network = find_network(head);
+  if (!network) return std::nullopt;
+  const std::size_t ip = network->start;
+  const auto payload = network->ipv6 ? behind_ipv6(head, ip) : behind_ipv4(head, ip);
   if (!payload || (payload->protocol != kTcp && payload->protocol != kUdp)) return std::nullopt;
 
   const bool tcp = payload->protocol == kTcp;
@@ -76,7 +84,7 @@ std::optional<Transport> find_transport(std::span<const std::byte> head) {
                    static_cast<std::uint16_t>(payload->start),
                    tcp ? kTcpChecksum : kUdpChecksum,
                    static_cast<std::uint16_t>(payload->start + length),
-                   type == kIpv6,
+                   network->ipv6,
                    tcp};
 }
 

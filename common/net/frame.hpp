@@ -12,6 +12,11 @@ namespace hush::net {
 // extension headers, TCP with options. A frame with more headers than this has no offload.
 inline constexpr std::size_t kHeadBytes = 256;
 
+struct Network {
+  std::uint16_t start;  // first byte of the IP header
+  bool ipv6;
+};
+
 struct Transport {
   std::uint16_t ip_start;      // first byte of the IP header
   std::uint16_t start;         // first byte of the TCP or UDP header: virtio's csum_start
@@ -20,6 +25,10 @@ struct Transport {
   bool ipv6;
   bool tcp;
 };
+
+// Where the IP header lies, behind up to two VLAN tags. nullopt: none, or its fixed part (20 or 40 bytes) is
+// not wholly inside head.
+[[nodiscard]] std::optional<Network> find_network(std::span<const std::byte> head);
 
 // Where the transport header of an unfragmented TCP or UDP packet lies, behind up to two VLAN tags, IPv4
 // options or IPv6 extension headers. nullopt: none, or not wholly inside head.

@@ -24,6 +24,10 @@ enum class Action : std::uint8_t {
   connect,     // map the rings, bind the channels
   disconnect,  // undo connect
 };
+// The queues are there and served.
+[[nodiscard]] constexpr bool serving(XenbusState self) {
+  return self == XenbusState::connected || self == XenbusState::reconfigured;
+}
 struct Step {
   Action action;
   XenbusState next;
@@ -38,25 +42,30 @@ constexpr Step plan(XenbusState self, XenbusState peer, bool hotplug_done) {
   switch (peer) {
     case initialising:  // a new front end, or one that starts over (kexec)
       if (self == initialising || self == closed) return {Action::advertise, init_wait};
-      if (self == connected) return {Action::disconnect, closing};
+      if (serving(self)) return {Action::disconnect, closing};
       if (self == closing) return {Action::none, closed};
       return stay;
     case connected:
       if (self == initialising) return {Action::advertise, init_wait};
       // libxl must see 2 until its script has finished: 4 before that makes it time out.
       if (self == init_wait && hotplug_done) return {Action::connect, connected};
+      if (self == reconfigured) return {Action::none, connected};
       return stay;  // also in closing: a vif that was cut off stays so until its front end starts over
     case closing:
-      if (self == connected) return {Action::disconnect, closing};
+      if (serving(self)) return {Action::disconnect, closing};
       return self == closed ? stay : Step{Action::none, closing};
     case closed:
     case unknown:  // the front end's directory is gone: a forced destroy, or a crash
-      if (self == connected) return {Action::disconnect, closing};
+      if (serving(self)) return {Action::disconnect, closing};
       if (self == init_wait && peer == closed) return {Action::none, closing};
       return {Action::none, closed};
+    case reconfiguring:
+      // Linux's netfront, when an XDP program is put in or out. There is nothing to change here (no headroom
+      // is offered), but it waits for 8 without a limit. Traffic goes on; Linux's netback leaves 8 for ever
+      // after.
+      return self == connected ? Step{Action::none, reconfigured} : stay;
     case initialised:  // Linux's netback waits for 4 too
     case init_wait:    // the rest no front end of a vif writes: nothing to follow
-    case reconfiguring:
     case reconfigured:
       return stay;
   }
@@ -90,10 +99,10 @@ constexpr bool for_all_inputs(Check check) {
   return true;
 }
 
-// Connected is entered only by connect and left only by disconnect, and connect needs the script's end.
+// Serving begins only by connect and ends only by disconnect, and connect needs the script's end.
 static_assert(for_all_inputs([](XenbusState self, XenbusState peer, bool done) {
   const Step s = step(self, peer, done);
-  const bool was = self == XenbusState::connected, is = s.next == XenbusState::connected;
+  const bool was = serving(self), is = serving(s.next);
   if (!was && is != (s.action == Action::connect)) return false;
   if (was && !is && s.action != Action::disconnect) return false;
   if (was && is && s.action != Action::none) return false;

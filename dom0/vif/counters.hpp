@@ -16,11 +16,13 @@ enum class RxDrop : std::uint8_t {
   needs_scatter_gather,  // longer than a slot, and the front end takes one slot a frame
   gso_not_agreed,        // segmented by the kernel before the front end's offer was known
   grant_copy_failed,     // the guest's grant was bad
+  multicast_not_wanted,  // the guest asked for the groups that it lists, and this is none of them
+  backlog_full,          // steered to a queue for which as much waits as may
 };
-inline constexpr std::size_t kRxDrops = 3;
+inline constexpr std::size_t kRxDrops = 5;
 [[nodiscard]] constexpr std::string_view name(RxDrop d) {
-  constexpr std::array<std::string_view, kRxDrops> kNames{"needs_scatter_gather", "gso_not_agreed",
-                                                          "grant_copy_failed"};
+  constexpr std::array<std::string_view, kRxDrops> kNames{
+      "needs_scatter_gather", "gso_not_agreed", "grant_copy_failed", "multicast_not_wanted", "backlog_full"};
   return kNames[static_cast<std::size_t>(d)];
 }
 

@@ -54,6 +54,26 @@ SAME_FIELD(GsoBody, type, XenGso, type);
 SAME_FIELD(GsoBody, pad, XenGso, pad);
 SAME_FIELD(GsoBody, features, XenGso, features);
 
+using XenMcast = decltype(netif_extra_info{}.u.mcast);
+SAME_STRUCT(MulticastBody, XenMcast);
+SAME_FIELD(MulticastBody, address, XenMcast, addr);
+
+using XenHash = decltype(netif_extra_info{}.u.hash);
+SAME_STRUCT(HashBody, XenHash);
+SAME_FIELD(HashBody, type, XenHash, type);
+SAME_FIELD(HashBody, algorithm, XenHash, algorithm);
+SAME_FIELD(HashBody, value, XenHash, value);
+
+SAME_STRUCT(CtrlRequest, xen_netif_ctrl_request);
+SAME_FIELD(CtrlRequest, id, xen_netif_ctrl_request, id);
+SAME_FIELD(CtrlRequest, type, xen_netif_ctrl_request, type);
+SAME_FIELD(CtrlRequest, data, xen_netif_ctrl_request, data);
+SAME_STRUCT(CtrlResponse, xen_netif_ctrl_response);
+SAME_FIELD(CtrlResponse, id, xen_netif_ctrl_response, id);
+SAME_FIELD(CtrlResponse, type, xen_netif_ctrl_response, type);
+SAME_FIELD(CtrlResponse, status, xen_netif_ctrl_response, status);
+SAME_FIELD(CtrlResponse, data, xen_netif_ctrl_response, data);
+
 static_assert(tx_flag::kCsumBlank == NETTXF_csum_blank);
 static_assert(tx_flag::kDataValidated == NETTXF_data_validated);
 static_assert(tx_flag::kMoreData == NETTXF_more_data);
@@ -76,6 +96,28 @@ static_assert(extra::kMax == XEN_NETIF_EXTRA_TYPE_MAX);
 static_assert(extra::kMore == XEN_NETIF_EXTRA_FLAG_MORE);
 static_assert(extra::kGsoTcpV4 == XEN_NETIF_GSO_TYPE_TCPV4);
 static_assert(extra::kGsoTcpV6 == XEN_NETIF_GSO_TYPE_TCPV6);
+static_assert(ctrl::kGetHashFlags == XEN_NETIF_CTRL_TYPE_GET_HASH_FLAGS);
+static_assert(ctrl::kSetHashFlags == XEN_NETIF_CTRL_TYPE_SET_HASH_FLAGS);
+static_assert(ctrl::kSetHashKey == XEN_NETIF_CTRL_TYPE_SET_HASH_KEY);
+static_assert(ctrl::kGetHashMappingSize == XEN_NETIF_CTRL_TYPE_GET_HASH_MAPPING_SIZE);
+static_assert(ctrl::kSetHashMappingSize == XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE);
+static_assert(ctrl::kSetHashMapping == XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING);
+static_assert(ctrl::kSetHashAlgorithm == XEN_NETIF_CTRL_TYPE_SET_HASH_ALGORITHM);
+static_assert(ctrl::kGetGrefMappingSize == XEN_NETIF_CTRL_TYPE_GET_GREF_MAPPING_SIZE);
+static_assert(ctrl::kAddGrefMapping == XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING);
+static_assert(ctrl::kDelGrefMapping == XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING);
+static_assert(ctrl_status::kSuccess == XEN_NETIF_CTRL_STATUS_SUCCESS);
+static_assert(ctrl_status::kNotSupported == XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED);
+static_assert(ctrl_status::kInvalidParameter == XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER);
+static_assert(ctrl_status::kBufferOverflow == XEN_NETIF_CTRL_STATUS_BUFFER_OVERFLOW);
+static_assert(hash_algorithm::kNone == XEN_NETIF_CTRL_HASH_ALGORITHM_NONE);
+static_assert(hash_algorithm::kToeplitz == XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ);
+static_assert(hash_type::kIpv4 == _XEN_NETIF_CTRL_HASH_TYPE_IPV4);
+static_assert(hash_type::kIpv4Tcp == _XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP);
+static_assert(hash_type::kIpv6 == _XEN_NETIF_CTRL_HASH_TYPE_IPV6);
+static_assert(hash_type::kIpv6Tcp == _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP);
+static_assert(hash_type::kAll == (XEN_NETIF_CTRL_HASH_TYPE_IPV4 | XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP |
+                                  XEN_NETIF_CTRL_HASH_TYPE_IPV6 | XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP));
 static_assert(kMaxDataSlots == XEN_NETIF_NR_SLOTS_MIN + 1);
 
 // The ring page. Sring's words are private to common/shm, so their order is asserted by offset.
@@ -92,6 +134,8 @@ constexpr bool same_ring() {
 }
 static_assert(same_ring<TxSring, netif_tx_sring>());
 static_assert(same_ring<RxSring, netif_rx_sring>());
+static_assert(same_ring<CtrlSring, xen_netif_ctrl_sring>());
+static_assert(CtrlSring::kSlots == __CONST_RING_SIZE(xen_netif_ctrl, kPageSize));
 static_assert(TxSring::kSlots == __CONST_RING_SIZE(netif_tx, kPageSize));
 static_assert(RxSring::kSlots == __CONST_RING_SIZE(netif_rx, kPageSize));
 

@@ -1,0 +1,77 @@
+#include "dom0/vif/ctrl_ring.hpp"
+
+namespace hush::dom0 {
+namespace {
+
+// As with the other rings: everything up to the last published answer is done.
+netif::CtrlBack attach(netif::CtrlSring& page) {
+  const std::uint32_t index = netif::CtrlBack::published_index(page);
+  return netif::CtrlBack::attach(page, {index, index});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CtrlRing>> CtrlRing::connect(event::DataThread& thread, BatchMemory& memory,
+                                                    DomId peer, const xenstore::CtrlAddress& address,
+                                                    netif::HashState& state, OnFault on_fault) {
+  auto page = thread.grants().map(peer, address.ring);
+  if (!page) return page.error();
+  std::unique_ptr<CtrlRing> ring{
+      new CtrlRing(thread, memory, peer, std::move(*page), state, std::move(on_fault))};
+  auto port = thread.bind(peer, address.port, [self = ring.get()] { self->run(); });
+  if (!port) return port.error();
+  ring->port_ = *port;
+  ring->run_soon();  // requests may have been there before the channel was
+  return ring;
+}
+
+CtrlRing::CtrlRing(event::DataThread& thread, BatchMemory& memory, DomId peer, xen::MappedPages page,
+                   netif::HashState& state, OnFault on_fault)
+    : thread_(thread),
+      memory_(memory),
+      peer_(peer),
+      page_(std::move(page)),
+      ring_(attach(shm::layout_at<netif::CtrlSring>(page_.base()))),
+      state_(state),
+      on_fault_(std::move(on_fault)) {}
+
+CtrlRing::~CtrlRing() {
+  *alive_ = false;
+  if (port_ != EvtchnPort{}) thread_.unbind(port_);
+}
+
+void CtrlRing::run() {
+  if (failed_) return;
+  const auto pending = ring_.pending();
+  if (!pending) {
+    failed_ = true;
+    on_fault_("control ring index impossible");
+    return;
+  }
+  for (std::uint32_t i = 0; i < *pending; ++i) ring_.put(answer(ring_.take()));
+  if (ring_.publish()) thread_.notify(port_);
+  // Through the loop, so that the queues get their turn between two ringfuls.
+  if (ring_.final_check()) run_soon();
+}
+
+void CtrlRing::run_soon() {
+  boost::asio::post(thread_.loop(), [this, alive = alive_] {
+    if (*alive) run();
+  });
+}
+
+netif::CtrlResponse CtrlRing::answer(const netif::CtrlRequest& request) {
+  return state_.handle(request, copy_in(state_.wants(request)));
+}
+
+// nullopt: the grant was bad. The state has bounded what it wants by a page.
+std::optional<std::span<const std::byte>> CtrlRing::copy_in(const netif::CtrlBytes& wanted) {
+  if (wanted.bytes == 0) return std::span<const std::byte>{};
+  const auto to = memory_.scratch.from(0).first(wanted.bytes);
+  memory_.copies.clear();
+  memory_.copies.from_peer(peer_, wanted.gref, 0, to);
+  if (!memory_.copies.run(memory_.grants) || memory_.copies.status(0) != 0) return std::nullopt;
+  return to;
+}
+
+}  // namespace hush::dom0
