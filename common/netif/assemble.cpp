@@ -13,6 +13,18 @@ ExtraInfo as_extra(const TxRequest& slot) {
   return extra;
 }
 
+// Of several extras of one type the last one counts, and an addition before a removal, as in Linux's netback.
+void note(const ExtraInfo& extra, TxPacket& packet) {
+  if (extra.type == extra::kHash) {
+    // A type that is not known is no lie: netback passes over it.
+    packet.hashed = std::bit_cast<HashBody>(std::to_array(extra.body)).type <= hash_type::kIpv6Tcp;
+  } else if (extra.type == extra::kMcastAdd || extra.type == extra::kMcastDel) {
+    const bool add = extra.type == extra::kMcastAdd;
+    if (add || !packet.multicast || !packet.multicast->add)
+      packet.multicast = MulticastChange{add, std::to_array(extra.body)};
+  }
+}
+
 // Reads the extra-info slots from `at` on. Returns the fault, moves `at` behind them.
 TxFault read_extras(std::span<const TxRequest> slots, std::size_t& at, TxPacket& packet) {
   for (;;) {
@@ -26,6 +38,7 @@ TxFault read_extras(std::span<const TxRequest> slots, std::size_t& at, TxPacket&
       if (gso.type != extra::kGsoTcpV4 && gso.type != extra::kGsoTcpV6) return TxFault::gso_type_unknown;
       packet.gso = Gso{gso.size, gso.type == extra::kGsoTcpV6};
     }
+    note(extra, packet);
     if (!(extra.flags & extra::kMore)) return TxFault::none;
   }
 }
@@ -48,6 +61,11 @@ TxPacket assemble_tx(std::span<const TxRequest> slots) {
   if (first.flags & tx_flag::kExtraInfo)
     if (const TxFault fault = read_extras(slots, at, packet); fault != TxFault::none)
       return fatal_packet(fault);
+  if (packet.multicast) {
+    // The request ends here whatever its flags and size say; what follows is another one.
+    packet.slots = static_cast<std::uint16_t>(at);
+    return packet;
+  }
 
   // The first slot states the whole packet's size; its own share is what the others leave.
   std::uint32_t others = 0;
@@ -91,6 +109,7 @@ std::string_view name(TxFault f) {
                                                            "no_csum_header",
                                                            "grant_copy_failed",
                                                            "tap_refused",
+                                                           "multicast_list_full",
                                                            "chain_beyond_ring",
                                                            "slots_excessive",
                                                            "offset_beyond_page",

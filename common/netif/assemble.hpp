@@ -5,6 +5,7 @@
 // reads shared memory, and nothing is trusted. Rules and limits: <xen/io/netif.h>, and what Linux's
 // xen-netback enforces (reference: xenvif_count_requests, xenvif_get_extras in netback.c).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -32,6 +33,7 @@ enum class TxFault : std::uint8_t {
   no_csum_header,
   grant_copy_failed,
   tap_refused,
+  multicast_list_full,
   // The guest lied; its vif is cut off:
   chain_beyond_ring,
   slots_excessive,
@@ -52,6 +54,12 @@ struct Gso {
   bool ipv6;
 };
 
+// A change of the guest's multicast list. It is no frame: its request is a dummy, and nothing is sent.
+struct MulticastChange {
+  bool add;  // otherwise: remove
+  std::array<std::uint8_t, 6> address;
+};
+
 // One data slot of a packet. slot: its place in the span given to assemble_tx().
 struct Fragment {
   std::uint32_t gref;
@@ -68,7 +76,9 @@ struct TxPacket {
   std::uint32_t length = 0;  // bytes of the packet
   bool csum_blank = false;
   bool data_validated = false;
+  bool hashed = false;  // the guest told a hash of a known type; a TAP has no place for it
   std::optional<Gso> gso;
+  std::optional<MulticastChange> multicast;  // then there is no fragment
   Fragment fragments[kMaxDataSlots];
 
   [[nodiscard]] std::span<const Fragment> data() const { return {fragments, fragment_count}; }

@@ -43,6 +43,7 @@ struct QueueCounters {
   DirectionCounters guest_rx;
   std::array<Counter, netif::kTxFaults> tx_faults;
   std::array<Counter, kRxDrops> rx_drops;
+  Counter tx_hashes;              // packets that came with a hash of the guest's; the TAP has no place for it
   Counter rx_waits;               // times a frame waited for the guest to post slots
   Counter rx_gso_checksum_fixup;  // as the kernel netback's ethtool counter: GSO without csum_blank
 };

@@ -13,12 +13,15 @@ netif::CtrlBack attach(netif::CtrlSring& page) {
 
 Result<std::unique_ptr<CtrlRing>> CtrlRing::connect(event::DataThread& thread, BatchMemory& memory,
                                                     DomId peer, const xenstore::CtrlAddress& address,
-                                                    netif::HashState& state, OnFault on_fault) {
+                                                    Steering& steering, OnFault on_fault) {
   auto page = thread.grants().map(peer, address.ring);
   if (!page) return page.error();
   std::unique_ptr<CtrlRing> ring{
-      new CtrlRing(thread, memory, peer, std::move(*page), state, std::move(on_fault))};
-  auto port = thread.bind(peer, address.port, [self = ring.get()] { self->run(); });
+      new CtrlRing(thread, memory, peer, std::move(*page), steering, std::move(on_fault))};
+  auto port = thread.bind(peer, address.port, [self = ring.get()] {
+    self->thread_.listen(self->port_);
+    self->run();
+  });
   if (!port) return port.error();
   ring->port_ = *port;
   ring->run_soon();  // requests may have been there before the channel was
@@ -26,13 +29,13 @@ Result<std::unique_ptr<CtrlRing>> CtrlRing::connect(event::DataThread& thread, B
 }
 
 CtrlRing::CtrlRing(event::DataThread& thread, BatchMemory& memory, DomId peer, xen::MappedPages page,
-                   netif::HashState& state, OnFault on_fault)
+                   Steering& steering, OnFault on_fault)
     : thread_(thread),
       memory_(memory),
       peer_(peer),
       page_(std::move(page)),
       ring_(attach(shm::layout_at<netif::CtrlSring>(page_.base()))),
-      state_(state),
+      steering_(steering),
       on_fault_(std::move(on_fault)) {}
 
 CtrlRing::~CtrlRing() {
@@ -50,6 +53,7 @@ void CtrlRing::run() {
   }
   for (std::uint32_t i = 0; i < *pending; ++i) ring_.put(answer(ring_.take()));
   if (ring_.publish()) thread_.notify(port_);
+  if (*pending > 0) steering_.wake_all();
   // Through the loop, so that the queues get their turn between two ringfuls.
   if (ring_.final_check()) run_soon();
 }
@@ -61,13 +65,13 @@ void CtrlRing::run_soon() {
 }
 
 netif::CtrlResponse CtrlRing::answer(const netif::CtrlRequest& request) {
-  return state_.handle(request, copy_in(state_.wants(request)));
+  return steering_.hash().handle(request, copy_in(steering_.hash().wants(request)));
 }
 
 // nullopt: the grant was bad. The state has bounded what it wants by a page.
 std::optional<std::span<const std::byte>> CtrlRing::copy_in(const netif::CtrlBytes& wanted) {
   if (wanted.bytes == 0) return std::span<const std::byte>{};
-  const auto to = memory_.scratch.from(0).first(wanted.bytes);
+  const auto to = memory_.pages.from(0).first(wanted.bytes);
   memory_.copies.clear();
   memory_.copies.from_peer(peer_, wanted.gref, 0, to);
   if (!memory_.copies.run(memory_.grants) || memory_.copies.status(0) != 0) return std::nullopt;

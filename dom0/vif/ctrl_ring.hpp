@@ -9,8 +9,7 @@
 #include <string>
 
 #include "common/event/data_thread.hpp"
-#include "common/netif/hash_state.hpp"
-#include "dom0/vif/guest_tx.hpp"
+#include "dom0/vif/steering.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::dom0 {
@@ -22,14 +21,14 @@ class CtrlRing {
 
   // On the data thread. Maps the ring and binds its channel. Everything given by reference outlives this.
   static Result<std::unique_ptr<CtrlRing>> connect(event::DataThread& thread, BatchMemory& memory, DomId peer,
-                                                   const xenstore::CtrlAddress& address,
-                                                   netif::HashState& state, OnFault on_fault);
+                                                   const xenstore::CtrlAddress& address, Steering& steering,
+                                                   OnFault on_fault);
   // On the data thread.
   ~CtrlRing();
 
  private:
   CtrlRing(event::DataThread& thread, BatchMemory& memory, DomId peer, xen::MappedPages page,
-           netif::HashState& state, OnFault on_fault);
+           Steering& steering, OnFault on_fault);
   void run();
   void run_soon();
   [[nodiscard]] netif::CtrlResponse answer(const netif::CtrlRequest& request);
@@ -40,7 +39,7 @@ class CtrlRing {
   DomId peer_;
   xen::MappedPages page_;
   netif::CtrlBack ring_;
-  netif::HashState& state_;
+  Steering& steering_;
   OnFault on_fault_;
   EvtchnPort port_{};
   bool failed_ = false;

@@ -26,13 +26,16 @@ std::size_t behind(std::size_t at, std::size_t length) {
 }  // namespace
 
 GuestRx::GuestRx(netif::RxBack ring, DomId peer, int tap, const xenstore::Features& frontend,
-                 BatchMemory& memory, QueueCounters& counters)
+                 BatchMemory& memory, QueueCounters& counters, const VifShare& share)
     : ring_(ring),
       peer_(peer),
       tap_(tap),
       frontend_(frontend),
       memory_(memory),
       counters_(counters),
+      multicast_(share.multicast),
+      steering_(share.steering),
+      backlog_(share.steering ? &share.steering->backlog(share.number) : nullptr),
       held_bytes_(kMaxFrame) {}
 
 Pass GuestRx::run(bool& notify) {
@@ -97,12 +100,21 @@ bool GuestRx::next_frame(std::size_t at, Frame& frame) {
     std::memcpy(room.data(), held_bytes_.data(), frame.length);
     return true;
   }
-  std::array<iovec, 2> parts{
-      {{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
-  const ssize_t got = readv(tap_, parts.data(), parts.size());
-  if (got <= static_cast<ssize_t>(sizeof frame.header)) return false;
   frame.at = at;
-  frame.length = static_cast<std::size_t>(got) - sizeof frame.header;
+  if (backlog_ && !backlog_->empty()) {
+    const WaitingFrame waited = backlog_->pop(room);
+    frame.header = waited.header;
+    frame.length = waited.length;
+    frame.hash = waited.hash;
+  } else {
+    if (steering_ && steering_->on()) return false;  // what the TAP has goes by way of the backlog
+    std::array<iovec, 2> parts{
+        {{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
+    const ssize_t got = readv(tap_, parts.data(), parts.size());
+    if (got <= static_cast<ssize_t>(sizeof frame.header)) return false;
+    frame.length = static_cast<std::size_t>(got) - sizeof frame.header;
+    frame.hash.reset();
+  }
   frame.gso = (frame.header.gso_type & ~net::vnet::kEcn) != net::vnet::kGsoNone;
   frame.csum_blank = frame.header.flags & net::vnet::kNeedsCsum;
   return true;
@@ -114,6 +126,7 @@ bool GuestRx::admit(Frame& frame) {
     return false;
   };
   const auto bytes = memory_.pages.from(frame.at).first(frame.length);
+  if (multicast_.blocks(bytes)) return drop(RxDrop::multicast_not_wanted);
   if (frame.gso) {
     const auto type = frame.header.gso_type & ~net::vnet::kEcn;
     const bool agreed = (type == net::vnet::kGsoTcpV4 && frontend_.gso_tcpv4) ||
@@ -142,7 +155,7 @@ void GuestRx::hold(const Frame& frame) {
   std::memcpy(held_bytes_.data(), memory_.pages.from(frame.at).data(), frame.length);
 }
 
-// The k-th data slot of a frame takes the request after the extra-info slot, which follows the first.
+// The k-th data slot of a frame takes the request after the extra-info slots, which follow the first.
 void GuestRx::copy_out(std::span<Frame> frames) {
   memory_.copies.clear();
   std::size_t request = 0;
@@ -151,7 +164,7 @@ void GuestRx::copy_out(std::span<Frame> frames) {
     const std::size_t before = memory_.copies.size();
     for (std::size_t k = 0; k < frame.data_slots(); ++k) {
       const std::size_t at = k * kPageSize;
-      copy_slot(requests_[request + k + (frame.gso && k > 0 ? 1 : 0)],
+      copy_slot(requests_[request + k + (k > 0 ? frame.extras() : 0)],
                 bytes.subspan(at, std::min(kPageSize, frame.length - at)));
     }
     frame.segments = memory_.copies.size() - before;
@@ -175,32 +188,10 @@ void GuestRx::copy_slot(const netif::RxRequest& to, std::span<const std::byte> b
 void GuestRx::answer(std::span<const Frame> frames) {
   std::size_t request = 0, segment = 0;
   for (const Frame& frame : frames) {
-    const std::size_t data_slots = frame.data_slots();
     bool copied = true;
     for (std::size_t i = 0; i < frame.segments; ++i) copied = copied && memory_.copies.status(segment++) == 0;
-
-    std::uint16_t flags = 0;
-    if (frame.csum_blank) flags |= netif::rx_flag::kCsumBlank | netif::rx_flag::kDataValidated;
-    if (frame.header.flags & net::vnet::kDataValid) flags |= netif::rx_flag::kDataValidated;
-    if (frame.gso) flags |= netif::rx_flag::kExtraInfo;
-    for (std::size_t k = 0; k < data_slots; ++k) {
-      const std::size_t left = frame.length - k * kPageSize;
-      const auto size = static_cast<std::int16_t>(std::min(kPageSize, left));
-      const bool more = k + 1 < data_slots;
-      ring_.put(netif::RxResponse{requests_[request++].id, 0,
-                                  static_cast<std::uint16_t>(flags | (more ? netif::rx_flag::kMoreData : 0)),
-                                  copied ? size : netif::status::kError});
-      flags = 0;
-      if (k == 0 && frame.gso) {
-        const bool v6 = (frame.header.gso_type & ~net::vnet::kEcn) == net::vnet::kGsoTcpV6;
-        const netif::GsoBody gso{frame.header.gso_size,
-                                 v6 ? netif::extra::kGsoTcpV6 : netif::extra::kGsoTcpV4, 0, 0};
-        netif::ExtraInfo extra{netif::extra::kGso, 0, {}};
-        std::memcpy(extra.body, &gso, sizeof gso);
-        ring_.put(extra);
-        ++request;
-      }
-    }
+    put_responses(frame, &requests_[request], copied);
+    request += frame.slots();
     if (!copied) {
       counters_.rx_drops[static_cast<std::size_t>(RxDrop::grant_copy_failed)].add();
       continue;
@@ -209,6 +200,43 @@ void GuestRx::answer(std::span<const Frame> frames) {
     counters_.guest_rx.bytes.add(frame.length);
     counters_.guest_rx.slots.add(frame.slots());
     if (capture_) capture_->add(memory_.pages.from(frame.at).first(frame.length));
+  }
+}
+
+void GuestRx::put_responses(const Frame& frame, const netif::RxRequest* request, bool copied) {
+  std::uint16_t flags = 0;
+  if (frame.csum_blank) flags |= netif::rx_flag::kCsumBlank | netif::rx_flag::kDataValidated;
+  if (frame.header.flags & net::vnet::kDataValid) flags |= netif::rx_flag::kDataValidated;
+  if (frame.extras() > 0) flags |= netif::rx_flag::kExtraInfo;
+  for (std::size_t k = 0; k < frame.data_slots(); ++k) {
+    const std::size_t left = frame.length - k * kPageSize;
+    const auto size = static_cast<std::int16_t>(std::min(kPageSize, left));
+    const bool more = k + 1 < frame.data_slots();
+    ring_.put(netif::RxResponse{request++->id, 0,
+                                static_cast<std::uint16_t>(flags | (more ? netif::rx_flag::kMoreData : 0)),
+                                copied ? size : netif::status::kError});
+    if (k > 0) continue;
+    flags = 0;
+    put_extras(frame);
+    request += frame.extras();
+  }
+}
+
+void GuestRx::put_extras(const Frame& frame) {
+  if (frame.gso) {
+    const bool v6 = (frame.header.gso_type & ~net::vnet::kEcn) == net::vnet::kGsoTcpV6;
+    const netif::GsoBody gso{frame.header.gso_size, v6 ? netif::extra::kGsoTcpV6 : netif::extra::kGsoTcpV4, 0,
+                             0};
+    netif::ExtraInfo extra{netif::extra::kGso, frame.hash ? netif::extra::kMore : std::uint8_t{0}, {}};
+    std::memcpy(extra.body, &gso, sizeof gso);
+    ring_.put(extra);
+  }
+  if (frame.hash) {
+    netif::HashBody hash{frame.hash->type, netif::hash_algorithm::kToeplitz, {}};
+    std::memcpy(hash.value, &frame.hash->value, sizeof hash.value);
+    netif::ExtraInfo extra{netif::extra::kHash, 0, {}};
+    std::memcpy(extra.body, &hash, sizeof hash);
+    ring_.put(extra);
   }
 }
 

@@ -10,14 +10,22 @@
 #include <vector>
 
 #include "dom0/vif/guest_tx.hpp"
+#include "dom0/vif/steering.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::dom0 {
 
+// What the queues of a vif share, and which of them this is. Outlives the queue.
+struct VifShare {
+  MulticastFilter& multicast;
+  Steering* steering = nullptr;  // of a front end with a control ring
+  std::size_t number = 0;
+};
+
 class GuestRx {
  public:
   GuestRx(netif::RxBack ring, DomId peer, int tap, const xenstore::Features& frontend, BatchMemory& memory,
-          QueueCounters& counters);
+          QueueCounters& counters, const VifShare& share);
 
   // One batch. notify is set where the guest wants an event. idle with starved(): nothing is to be read from
   // the TAP until the guest posts slots.
@@ -26,6 +34,8 @@ class GuestRx {
   // For the slots that are wanted, where starved(). True: they are there already, and no event will come for
   // them.
   [[nodiscard]] bool ask_for_event();
+  // A frame is here already, out of the TAP.
+  [[nodiscard]] bool has_frame() const { return holding_ || (backlog_ && !backlog_->empty()); }
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }
 
@@ -37,18 +47,22 @@ class GuestRx {
     std::size_t segments;  // of the grant copy
     bool gso;
     bool csum_blank;
+    std::optional<PacketHash> hash;
 
     [[nodiscard]] std::size_t data_slots() const { return (length + kPageSize - 1) / kPageSize; }
-    [[nodiscard]] std::size_t slots() const { return data_slots() + (gso ? 1 : 0); }
+    [[nodiscard]] std::size_t extras() const { return (gso ? 1U : 0U) + (hash ? 1U : 0U); }
+    [[nodiscard]] std::size_t slots() const { return data_slots() + extras(); }
   };
 
   [[nodiscard]] std::size_t gather(std::size_t room, bool& dropped);
-  [[nodiscard]] bool next_frame(std::size_t at, Frame& frame);  // false: the TAP is empty
+  [[nodiscard]] bool next_frame(std::size_t at, Frame& frame);  // false: there is none
   [[nodiscard]] bool admit(Frame& frame);                       // false: dropped, counted
   void hold(const Frame& frame);
   void copy_out(std::span<Frame> frames);
   void copy_slot(const netif::RxRequest& to, std::span<const std::byte> bytes);
   void answer(std::span<const Frame> frames);
+  void put_responses(const Frame& frame, const netif::RxRequest* request, bool copied);
+  void put_extras(const Frame& frame);
 
   netif::RxBack ring_;
   DomId peer_;
@@ -56,6 +70,9 @@ class GuestRx {
   xenstore::Features frontend_;
   BatchMemory& memory_;
   QueueCounters& counters_;
+  const MulticastFilter& multicast_;
+  const Steering* steering_;
+  FrameBacklog* backlog_;  // of steering_
   net::Capture* capture_ = nullptr;
   std::string_view fault_;
   std::uint32_t wanted_ =

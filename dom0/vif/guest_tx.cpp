@@ -22,8 +22,15 @@ BatchMemory::BatchMemory(xen::GrantTable& table, xen::CopyPages private_pages)
       places{},
       packets(std::make_unique<std::array<netif::TxPacket, netif::kSlots>>()) {}
 
-GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters)
-    : ring_(ring), peer_(peer), tap_(tap), memory_(memory), counters_(counters), head_{} {}
+GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters,
+                 MulticastFilter& multicast)
+    : ring_(ring),
+      peer_(peer),
+      tap_(tap),
+      memory_(memory),
+      counters_(counters),
+      multicast_(multicast),
+      head_{} {}
 
 Pass GuestTx::run(bool& notify) {
   const auto pending = ring_.pending();
@@ -92,14 +99,25 @@ void GuestTx::copy_in(std::size_t packets) {
 }
 
 void GuestTx::deliver(netif::TxPacket& packet, std::size_t first_slot) {
-  if (packet.fault == netif::TxFault::none) packet.fault = send(packet, first_slot);
+  if (packet.multicast)
+    packet.fault = change_multicast(*packet.multicast);
+  else if (packet.fault == netif::TxFault::none)
+    packet.fault = send(packet, first_slot);
   if (packet.fault != netif::TxFault::none) {
     counters_.tx_faults[static_cast<std::size_t>(packet.fault)].add();
     return;
   }
+  if (packet.multicast) return;
+  if (packet.hashed) counters_.tx_hashes.add();
   counters_.guest_tx.packets.add();
   counters_.guest_tx.bytes.add(packet.length);
   counters_.guest_tx.slots.add(packet.slots);
+}
+
+netif::TxFault GuestTx::change_multicast(const netif::MulticastChange& change) {
+  if (change.add && !multicast_.add(change.address)) return netif::TxFault::multicast_list_full;
+  if (!change.add) multicast_.remove(change.address);
+  return netif::TxFault::none;
 }
 
 netif::TxFault GuestTx::send(const netif::TxPacket& packet, std::size_t first_slot) {

@@ -12,6 +12,7 @@
 #include "common/xen/copy_pages.hpp"
 #include "common/xen/grant_table.hpp"
 #include "dom0/vif/counters.hpp"
+#include "dom0/vif/multicast_filter.hpp"
 
 namespace hush::dom0 {
 
@@ -41,7 +42,8 @@ struct BatchMemory {
 class GuestTx {
  public:
   // tap: non-blocking, of the owner. Everything given by reference outlives this.
-  GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters);
+  GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters,
+          MulticastFilter& multicast);
 
   // One batch: at most a ringful. notify is set where the guest wants an event for the answers.
   Pass run(bool& notify);
@@ -55,6 +57,7 @@ class GuestTx {
   [[nodiscard]] std::size_t assemble(std::uint32_t slots);  // packets found; kLied
   void copy_in(std::size_t packets);
   void deliver(netif::TxPacket& packet, std::size_t first_slot);
+  [[nodiscard]] netif::TxFault change_multicast(const netif::MulticastChange& change);
   [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_slot);
   [[nodiscard]] netif::TxFault describe_offload(const netif::TxPacket& packet, std::span<std::byte> head,
                                                 net::VnetHeader& header);
@@ -66,6 +69,7 @@ class GuestTx {
   int tap_;
   BatchMemory& memory_;
   QueueCounters& counters_;
+  MulticastFilter& multicast_;
   net::Capture* capture_ = nullptr;
   std::string_view fault_;
   std::array<std::byte, net::kHeadBytes> head_;  // where a head had to be gathered from several slots

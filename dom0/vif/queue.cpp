@@ -3,6 +3,10 @@
 namespace hush::dom0 {
 namespace {
 
+// How often a front end that tells nobody of receive buffers is looked at while a frame waits for them.
+// Linux's netback looks after 30 ms, when the frame is given up.
+constexpr auto kLookAgain = std::chrono::milliseconds(5);
+
 // Where a ring stands that no state file knows: everything up to the last published answer is done
 // (BACK_RING_ATTACH with rsp_prod, as Linux's netback). The peer may have written anything there; the next
 // pending() checks its producer against it.
@@ -17,14 +21,15 @@ Ring attach(typename Ring::Page& page) {
 Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
                                               const xenstore::QueueAddress& address,
                                               const xenstore::Features& frontend, int tap,
-                                              QueueCounters& counters, OnFault on_fault) {
+                                              QueueCounters& counters, const VifShare& share,
+                                              OnFault on_fault) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, address.tx_ring);
   if (!tx_page) return tx_page.error();
   auto rx_page = grants.map(peer, address.rx_ring);
   if (!rx_page) return rx_page.error();
-  std::unique_ptr<Queue> queue{new Queue(worker, peer, address, frontend, tap, counters, std::move(*tx_page),
-                                         std::move(*rx_page), std::move(on_fault))};
+  std::unique_ptr<Queue> queue{new Queue(worker, peer, address, frontend, tap, counters, share,
+                                         std::move(*tx_page), std::move(*rx_page), std::move(on_fault))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   // Requests may have been there before the channel was: look without waiting for an event.
   queue->wake();
@@ -32,21 +37,34 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
 }
 
 Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
-             const xenstore::Features& frontend, int tap, QueueCounters& counters, xen::MappedPages tx_page,
-             xen::MappedPages rx_page, OnFault on_fault)
+             const xenstore::Features& frontend, int tap, QueueCounters& counters, const VifShare& share,
+             xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault)
     : thread_(*worker.thread),
       address_(address),
       tx_page_(std::move(tx_page)),
       rx_page_(std::move(rx_page)),
       on_fault_(std::move(on_fault)),
       counters_(counters),
+      tap_(tap),
+      share_(share),
+      rx_notify_(frontend.rx_notify),
       tx_(attach<netif::TxBack>(shm::layout_at<netif::TxSring>(tx_page_.base())), peer, tap, *worker.memory,
-          counters_),
+          counters_, share.multicast),
       rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend,
-          *worker.memory, counters_),
-      tap_watcher_(thread_.loop(), tap, [this] { wake(); }) {}
+          *worker.memory, counters_, share),
+      tap_watcher_(thread_.loop(), tap, [this] { wake(); }),
+      look_again_timer_(thread_.loop()) {
+  if (!share_.steering) return;
+  // Through the loop: a queue that is in its turn hands frames over.
+  share_.steering->join(share_.number, counters_, [this, alive = std::weak_ptr(alive_)] {
+    boost::asio::post(thread_.loop(), [this, alive] {
+      if (!alive.expired()) wake();
+    });
+  });
+}
 
 Queue::~Queue() {
+  if (share_.steering) share_.steering->leave(share_.number);
   thread_.leave_out(*this);
   if (rx_port_ != tx_port_ && rx_port_ != EvtchnPort{}) thread_.unbind(rx_port_);
   if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
@@ -76,19 +94,40 @@ void Queue::wake() {
 
 bool Queue::turn() {
   const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
+  const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
   const bool received = pass(rx_, rx_port_, counters_.guest_rx);
-  return sent || received;
+  return sent || spread || received;
 }
 
 bool Queue::rest() {
   if (failed_) return true;
   thread_.listen(tx_port_);
   thread_.listen(rx_port_);
-  // A starved guest says when it has posted slots; until then the TAP keeps its frames.
-  if (!rx_.starved()) tap_watcher_.on();
+  wait_for_frames();
   const bool more_sent = tx_.ask_for_event();
   const bool more_room = rx_.starved() && rx_.ask_for_event();
   return !more_sent && !more_room;
+}
+
+// A starved guest says when it has posted slots; until then the TAP keeps its frames. But what the TAP has
+// may belong to another queue.
+void Queue::wait_for_frames() {
+  if (!rx_.starved() || (share_.steering && share_.steering->on())) tap_watcher_.on();
+  if (rx_.starved() && !rx_notify_) look_again();
+}
+
+// No event will tell that there are slots. Without a frame in hand one is waited for first: nothing runs for
+// an idle guest.
+void Queue::look_again() {
+  look_again_timer_.expires_after(kLookAgain);
+  look_again_timer_.async_wait(
+      [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& failed) {
+        if (failed || alive.expired() || failed_) return;
+        if (rx_.has_frame())
+          wake();
+        else
+          tap_watcher_.on();
+      });
 }
 
 template <class Direction>
@@ -110,6 +149,7 @@ void Queue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {
 void Queue::fail(std::string_view reason) {
   failed_ = true;
   tap_watcher_.off();
+  look_again_timer_.cancel();
   on_fault_(std::string(reason));
 }
 

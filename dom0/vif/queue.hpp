@@ -34,7 +34,8 @@ class Queue final : private event::Served {
   static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
                                                 const xenstore::QueueAddress& address,
                                                 const xenstore::Features& frontend, int tap,
-                                                QueueCounters& counters, OnFault on_fault);
+                                                QueueCounters& counters, const VifShare& share,
+                                                OnFault on_fault);
   // On the data thread.
   ~Queue();
 
@@ -43,12 +44,14 @@ class Queue final : private event::Served {
 
  private:
   Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address, const xenstore::Features& frontend,
-        int tap, QueueCounters& counters, xen::MappedPages tx_page, xen::MappedPages rx_page,
-        OnFault on_fault);
+        int tap, QueueCounters& counters, const VifShare& share, xen::MappedPages tx_page,
+        xen::MappedPages rx_page, OnFault on_fault);
   Result<void> bind(DomId peer);
   bool turn() override;
   bool rest() override;
   void wake();
+  void wait_for_frames();
+  void look_again();
   // A pass of one direction and the event that it owes. True: it moved something.
   template <class Direction>
   bool pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
@@ -61,13 +64,18 @@ class Queue final : private event::Served {
   xen::MappedPages rx_page_;
   OnFault on_fault_;
   QueueCounters& counters_;
+  int tap_;
+  VifShare share_;
+  bool rx_notify_;  // the front end tells when it has posted receive buffers
   GuestTx tx_;
   GuestRx rx_;
   event::FdWatcher tap_watcher_;
+  boost::asio::steady_timer look_again_timer_;
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};                   // tx_port_ again where one channel serves both
   std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
   bool failed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds of us
 };
 
 }  // namespace hush::dom0

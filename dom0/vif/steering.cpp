@@ -15,16 +15,22 @@ void Steering::join(std::size_t queue, QueueCounters& counters, std::function<vo
   lanes_[queue].wake = std::move(wake);
 }
 
-void Steering::spread(int tap) {
-  const auto room = scratch_.from(0);
+void Steering::wake_all() {
+  for (const Lane& lane : lanes_)
+    if (lane.wake) lane.wake();
+}
+
+bool Steering::spread(int tap) {
+  const auto room = memory_.pages.from(0);
   WaitingFrame frame{};
   for (int i = 0; i < kBatch; ++i) {
     std::array<iovec, 2> parts{{{&frame.header, sizeof frame.header}, {room.data(), room.size()}}};
     const ssize_t got = readv(tap, parts.data(), parts.size());
-    if (got <= static_cast<ssize_t>(sizeof frame.header)) return;
+    if (got <= static_cast<ssize_t>(sizeof frame.header)) return i > 0;
     frame.length = static_cast<std::uint32_t>(got - static_cast<ssize_t>(sizeof frame.header));
     lay(frame, room.first(frame.length));
   }
+  return true;
 }
 
 void Steering::lay(WaitingFrame frame, std::span<const std::byte> bytes) {

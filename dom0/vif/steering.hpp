@@ -12,14 +12,14 @@
 #include "common/netif/hash_state.hpp"
 #include "dom0/vif/counters.hpp"
 #include "dom0/vif/frame_backlog.hpp"
-#include "dom0/vif/scratch.hpp"
+#include "dom0/vif/guest_tx.hpp"
 
 namespace hush::dom0 {
 
 class Steering {
  public:
-  // scratch: used within spread() alone; must outlive this.
-  Steering(std::uint32_t queues, const Scratch& scratch) : hash_(queues), lanes_(queues), scratch_(scratch) {}
+  // memory: of the data thread; outlives this.
+  Steering(std::uint32_t queues, BatchMemory& memory) : hash_(queues), lanes_(queues), memory_(memory) {}
 
   [[nodiscard]] netif::HashState& hash() { return hash_; }
   [[nodiscard]] bool on() const { return hash_.on(); }
@@ -29,8 +29,12 @@ class Steering {
   void leave(std::size_t queue) { lanes_[queue].wake = nullptr; }
   [[nodiscard]] FrameBacklog& backlog(std::size_t queue) { return lanes_[queue].backlog; }
 
-  // Reads at most a batch of frames from a TAP queue, lays each where it belongs, wakes who got one.
-  void spread(int tap);
+  // What hash() says has changed: a queue may have to look at its TAP queue for others now.
+  void wake_all();
+
+  // Reads at most a batch of frames from a TAP queue, lays each where it belongs, wakes who got one. False:
+  // there was none.
+  bool spread(int tap);
 
  private:
   struct Lane {
@@ -42,7 +46,7 @@ class Steering {
 
   netif::HashState hash_;
   std::vector<Lane> lanes_;
-  const Scratch& scratch_;
+  BatchMemory& memory_;
 };
 
 }  // namespace hush::dom0

@@ -24,6 +24,15 @@ xenstore::Features offered_features() {
   return f;
 }
 
+net::Offloads tap_offloads(const xenstore::Features& frontend) {
+  // One flag serves both IP versions on a TAP: where the front end takes one of the two, frames of the other
+  // are completed here. A segment's checksum is always blank, so segmentation goes with the version's own
+  // flag.
+  return {.checksum = frontend.ipv4_csum || frontend.ipv6_csum,
+          .tso4 = frontend.gso_tcpv4 && frontend.ipv4_csum,
+          .tso6 = frontend.gso_tcpv6 && frontend.ipv6_csum};
+}
+
 Worker& Host::least_loaded() {
   return *std::min_element(workers.begin(), workers.end(),
                            [](const Worker& a, const Worker& b) { return a.queues < b.queues; });
@@ -33,8 +42,9 @@ Vif::Vif(xenstore::VifId id, Host& host) : id_(id), host_(host) {}
 
 Vif::~Vif() {
   *alive_ = false;
-  disconnect();
-  if (!watched_.empty()) host_.store.unwatch(watched_);
+  drop_queues();
+  host_.ledger.forget(id_);
+  for (const auto& path : watched_) host_.store.unwatch(path);
 }
 
 std::string Vif::interface_name() const {
@@ -81,18 +91,23 @@ void Vif::update() {
 
 // First sight of the vif: watch its front end, and take over what an earlier daemon left connected.
 void Vif::begin(const xenstore::BackendSettings& settings) {
-  watched_ = settings.frontend + "/" + xenstore::key::kState;
-  if (auto done = host_.store.watch(watched_, [this](const std::string&) { update(); }); !done)
-    spdlog::error("{}: {}", name(), done.error().text);
+  const auto watch = [this](const std::string& path, xenstore::Client::Handler handler) {
+    watched_.push_back(path);
+    if (auto done = host_.store.watch(path, std::move(handler)); !done)
+      spdlog::error("{}: {}", name(), done.error().text);
+  };
+  watch(settings.frontend + "/" + xenstore::key::kState, [this](const std::string&) { update(); });
+  watch(xenstore::multicast_request_path(settings.frontend),
+        [this, frontend = settings.frontend](const std::string&) { sample_multicast(frontend); });
   auto self = xenstore::read_state(host_.store.view(), xenstore::backend_path(id_));
   auto peer = xenstore::read_state(host_.store.view(), settings.frontend);
   if (!self || !peer) return;
-  if (*self == XenbusState::connected && *peer == XenbusState::connected) {
+  if (serving(*self) && (*peer == XenbusState::connected || *peer == XenbusState::reconfiguring)) {
     spdlog::info("{}: taking over a connected vif", name());
     Result<void> done = make_tap(settings);
     if (done) done = connect(settings);
     if (!done) return fail(done.error().text);
-    state_ = XenbusState::connected;
+    state_ = *self;
     return;
   }
   state_ = *self == XenbusState::closing || *self == XenbusState::closed ? *self : XenbusState::initialising;
@@ -104,10 +119,15 @@ Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
   if (auto done = tap_.set_carrier(false); !done) return done;
-  if (!settings.hotplug_done || !settings.bridge) return {};
-  // The script has run for an interface that is gone with an earlier daemon; libxl will not run it again.
-  return net::change_link(tap_.index(),
-                          {.up = true, .mtu = settings.mtu, .mac = kBackendMac, .master = settings.bridge});
+  net::LinkChange change;
+  change.mtu = settings.mtu;  // a script may know better; it runs after this
+  if (settings.hotplug_done && settings.bridge) {
+    // The script has run for an interface that is gone with an earlier daemon; libxl will not run it again.
+    change.up = true;
+    change.mac = kBackendMac;
+    change.master = settings.bridge;
+  }
+  return change == net::LinkChange{} ? Result<void>() : net::change_link(tap_.index(), change);
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
@@ -115,8 +135,11 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   fault_.clear();
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
+  const std::uint32_t queues =
+      queues_to_offer(host_.max_queues, host_.ledger.others(id_), kDefaultGrantBudget);
+  host_.ledger.count(id_, queues);
   return host_.store.transact([&](xenstore::View& view) {
-    return xenstore::write_backend_offer(view, id_, offered_features(), host_.max_queues);
+    return xenstore::write_backend_offer(view, id_, offered_features(), queues);
   });
 }
 
@@ -124,28 +147,43 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   auto frontend = xenstore::read_frontend_offer(host_.store.view(), settings.frontend, host_.max_queues);
   if (!frontend) return frontend.error();
   const xenstore::Features& f = frontend->features;
-  if (auto done = tap_.set_offloads({.checksum = f.ipv4_csum, .tso4 = f.gso_tcpv4, .tso6 = f.gso_tcpv6});
-      !done)
-    return done;
+  if (auto done = tap_.set_offloads(tap_offloads(f)); !done) return done;
   if (auto done = tap_.set_queues(frontend->queues.size()); !done) return done;
   ++connects_;
   addresses_ = frontend->queues;
   frontend_features_ = f;
-  for (std::size_t i = 0; i < frontend->queues.size(); ++i)
-    if (auto done = add_queue(*frontend, i); !done) return done;
-  return tap_.set_carrier(true);
+  host_.ledger.count(id_, static_cast<std::uint32_t>(frontend->queues.size()));
+  multicast_.clear();
+  sample_multicast(settings.frontend);
+  if (auto done = add_queues(*frontend); !done) return done;
+  return set_carrier(true);
 }
 
-Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number) {
-  auto on_fault = [this, &loop = host_.loop, alive = std::weak_ptr(alive_)](std::string reason) {
+Result<void> Vif::add_queues(const xenstore::FrontendOffer& frontend) {
+  if (frontend.ctrl) {
+    control_worker_ = &host_.least_loaded();
+    steering_ = std::make_unique<Steering>(static_cast<std::uint32_t>(frontend.queues.size()),
+                                           *control_worker_->memory);
+  }
+  for (std::size_t i = 0; i < frontend.queues.size(); ++i) {
+    Worker& worker = control_worker_ ? *control_worker_ : host_.least_loaded();
+    if (auto done = add_queue(frontend, i, worker); !done) return done;
+  }
+  return frontend.ctrl ? add_control(frontend) : Result<void>();
+}
+
+Queue::OnFault Vif::on_fault() {
+  return [this, &loop = host_.loop, alive = std::weak_ptr(alive_)](std::string reason) {
     boost::asio::post(loop, [this, alive, reason = std::move(reason)] {
       if (!alive.expired()) fail(reason);
     });
   };
-  Worker& worker = host_.least_loaded();
+}
+
+Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker) {
   auto queue = worker.thread->call([&] {
     return Queue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
-                          counters_[number], std::move(on_fault));
+                          counters_[number], VifShare{multicast_, steering_.get(), number}, on_fault());
   });
   if (!queue) return queue.error();
   queues_.push_back({&worker, std::move(*queue)});
@@ -154,16 +192,47 @@ Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t
   return {};
 }
 
+Result<void> Vif::add_control(const xenstore::FrontendOffer& frontend) {
+  auto ring = control_worker_->thread->call([&] {
+    return CtrlRing::connect(*control_worker_->thread, *control_worker_->memory, id_.domid, *frontend.ctrl,
+                             *steering_, on_fault());
+  });
+  if (!ring) return ring.error();
+  ctrl_ring_ = std::move(*ring);
+  return {};
+}
+
 void Vif::disconnect() {
-  if (queues_.empty()) return;
-  // Before the front end may take its rings back, every mapping of them is gone.
+  const bool was_connected = connected();
+  drop_queues();
+  if (!was_connected) return;
+  (void)set_carrier(false);
+  (void)tap_.set_queues(1);
+}
+
+// Before the front end may take its rings back, every mapping of them is gone.
+void Vif::drop_queues() {
+  if (ctrl_ring_) control_worker_->thread->call([&] { ctrl_ring_.reset(); });
   for (Placed& placed : queues_) {
     placed.worker->thread->call([&] { placed.queue.reset(); });
     --placed.worker->queues;
   }
   queues_.clear();
-  (void)tap_.set_carrier(false);
-  (void)tap_.set_queues(1);
+  steering_.reset();
+  control_worker_ = nullptr;
+}
+
+// Of the TAP, and as the guest is told. A daemon that stops says nothing: the next one takes over.
+Result<void> Vif::set_carrier(bool up) {
+  if (auto done = tap_.set_carrier(up); !done) return done;
+  return xenstore::switch_carrier(host_.store, id_, up);
+}
+
+void Vif::sample_multicast(const std::string& frontend) {
+  if (auto wanted = xenstore::read_multicast_request(host_.store.view(), frontend))
+    multicast_.apply(*wanted);
+  else
+    spdlog::warn("{}: {}", name(), wanted.error().text);
 }
 
 void Vif::enter(XenbusState next) {

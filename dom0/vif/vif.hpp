@@ -9,6 +9,8 @@
 
 #include "common/net/tap.hpp"
 #include "dom0/vif/backend_fsm.hpp"
+#include "dom0/vif/ctrl_ring.hpp"
+#include "dom0/vif/grant_budget.hpp"
 #include "dom0/vif/queue.hpp"
 #include "xenstore/client.hpp"
 #include "xenstore/vif_config.hpp"
@@ -21,6 +23,7 @@ struct Host {
   xenstore::Client& store;
   std::vector<Worker> workers;
   std::uint32_t max_queues;  // that a vif is offered
+  QueueLedger ledger{};      // queues of all vifs
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -57,15 +60,21 @@ class Vif {
   Result<void> advertise(const xenstore::BackendSettings& settings);
   Result<void> make_tap(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
-  Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number);
+  Result<void> add_queues(const xenstore::FrontendOffer& frontend);
+  Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
+  Result<void> add_control(const xenstore::FrontendOffer& frontend);
+  Queue::OnFault on_fault();
   void disconnect();
+  void drop_queues();
+  Result<void> set_carrier(bool up);
+  void sample_multicast(const std::string& frontend);
   void enter(XenbusState next);
   void fail(const std::string& reason);
   void capture_to(std::shared_ptr<net::Capture> capture);
 
   xenstore::VifId id_;
   Host& host_;
-  std::string watched_;  // the front end's state node
+  std::vector<std::string> watched_;  // nodes of the front end
   XenbusState state_ = XenbusState::unknown;
   std::string fault_;
   net::Tap tap_;
@@ -76,6 +85,11 @@ class Vif {
   std::array<QueueCounters, xenstore::kMaxQueues> counters_;
   std::size_t counters_used_ = 0;
   std::vector<Placed> queues_;
+  MulticastFilter multicast_;
+  // Of a front end with a control ring. All its queues are on this worker, for the sake of steering_.
+  Worker* control_worker_ = nullptr;
+  std::unique_ptr<Steering> steering_;
+  std::unique_ptr<CtrlRing> ctrl_ring_;
   std::vector<xenstore::QueueAddress> addresses_;
   xenstore::Features frontend_features_;
   std::uint64_t connects_ = 0;
@@ -84,5 +98,8 @@ class Vif {
 
 // What this back end offers to every front end.
 [[nodiscard]] xenstore::Features offered_features();
+// What the kernel may leave undone in frames for such a front end; the rest the kernel does before we read
+// them.
+[[nodiscard]] net::Offloads tap_offloads(const xenstore::Features& frontend);
 
 }  // namespace hush::dom0

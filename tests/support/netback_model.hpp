@@ -11,7 +11,7 @@
 
 namespace hush::test {
 
-enum class Verdict { accept, drop, fatal };
+enum class Verdict { accept, multicast, drop, fatal };
 
 struct Judged {
   Verdict verdict;
@@ -26,6 +26,7 @@ inline Judged netback_judges(std::span<const netif::TxRequest> ring) {
 
   if (first.flags & netif::tx_flag::kExtraInfo) {
     netif::ExtraInfo info;
+    bool multicast = false;
     do {
       if (work_to_do-- == 0) return {Verdict::fatal};  // "Missing extra info"
       std::memcpy(&info, &ring[cons++], sizeof info);
@@ -37,7 +38,9 @@ inline Judged netback_judges(std::span<const netif::TxRequest> ring) {
         if (info.body[2] != netif::extra::kGsoTcpV4 && info.body[2] != netif::extra::kGsoTcpV6)
           return {Verdict::fatal};  // "Bad GSO type"
       }
+      multicast = multicast || info.type == netif::extra::kMcastAdd || info.type == netif::extra::kMcastDel;
     } while (info.flags & netif::extra::kMore);
+    if (multicast) return {Verdict::multicast, cons};  // before any look at flags and sizes
   }
 
   int slots = 0;

@@ -19,10 +19,16 @@ inline const char* broken_tx_property(std::span<const netif::TxRequest> ring) {
     return "netback and we differ on drop";
   if (packet.slots != netback.slots) return "netback takes another number of slots";
   if (packet.slots == 0 || packet.slots > ring.size()) return "slots outside the span";
+  if (packet.multicast.has_value() != (netback.verdict == Verdict::multicast))
+    return "netback and we differ on a multicast request";
   if (packet.slots < 1 + packet.extras) return "more extras than slots";
   if (packet.fault != netif::TxFault::none)
     return packet.fragment_count ? "a refused packet has fragments" : nullptr;
 
+  if (packet.multicast) {
+    if (packet.fragment_count || packet.slots != 1 + packet.extras) return "a multicast request has data";
+    return nullptr;
+  }
   if (packet.slots != packet.extras + packet.fragment_count) return "slots are not extras and fragments";
   if (packet.fragment_count > netif::kMaxDataSlots) return "too many fragments";
   std::size_t sum = 0, after = 0;

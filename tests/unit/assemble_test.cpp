@@ -223,31 +223,60 @@ TEST(AssembleExtra, GsoForBothProtocols) {
   }
 }
 TEST(AssembleExtra, AChainOfExtras) {
-  Slots slots{{1, 0, tx_flag::kExtraInfo, 1, 60},
-              as_slot({extra::kHash, extra::kMore, {1, 1, 9, 9, 9, 9}}),
-              mcast_slot(extra::kMcastAdd, extra::kMore),
-              mcast_slot(extra::kMcastDel, extra::kMore),
-              gso_slot(1000, extra::kGsoTcpV4)};
-  TxPacket packet = assemble(slots);
+  const TxRequest hash = as_slot({extra::kHash, extra::kMore, {hash_type::kIpv4Tcp, 1, 9, 9, 9, 9}});
+  TxPacket packet =
+      assemble({{1, 0, tx_flag::kExtraInfo, 1, 60}, hash, hash, gso_slot(1000, extra::kGsoTcpV4)});
   EXPECT_EQ(packet.fault, TxFault::none);
-  EXPECT_EQ(packet.slots, 5);
-  EXPECT_EQ(packet.extras, 4);
+  EXPECT_EQ(packet.slots, 4);
+  EXPECT_EQ(packet.extras, 3);
   EXPECT_TRUE(packet.gso);
+  EXPECT_TRUE(packet.hashed);
   // Extras are no data slots: 19 data slots and a long chain of extras are a packet.
-  slots = chain(19);
+  Slots slots = chain(19);
   slots[0].flags = static_cast<std::uint16_t>(slots[0].flags | tx_flag::kExtraInfo);
-  for (std::uint8_t i = 0; i < 30; ++i)
-    slots.insert(slots.begin() + 1, mcast_slot(extra::kMcastAdd, i == 0 ? std::uint8_t{0} : extra::kMore));
+  slots.insert(slots.begin() + 1, gso_slot(1448, extra::kGsoTcpV4));
+  for (int i = 0; i < 29; ++i) slots.insert(slots.begin() + 1, hash);
   packet = assemble(slots);
   EXPECT_EQ(packet.fault, TxFault::none);
   EXPECT_EQ(packet.slots, 49);
   EXPECT_EQ(packet.extras, 30);
 }
-TEST(AssembleExtra, MulticastRequestsAreNoPacketOfOurs) {
-  // A dummy request of size 0: multicast control is not offered, so it is answered with an error.
-  for (const std::uint8_t type : {extra::kMcastAdd, extra::kMcastDel})
-    expect_refused(assemble({{1, 0, tx_flag::kExtraInfo, 1, 0}, mcast_slot(type)}),
-                   TxFault::first_slot_too_short, 2);
+TEST(AssembleExtra, AHashOfNoKnownTypeIsPassedOver) {
+  const auto hashed = [](std::uint8_t type) {
+    return assemble({{1, 0, tx_flag::kExtraInfo, 1, 60}, as_slot({extra::kHash, 0, {type, 1, 9, 9, 9, 9}})});
+  };
+  EXPECT_TRUE(hashed(hash_type::kIpv6Tcp).hashed);
+  EXPECT_FALSE(hashed(hash_type::kIpv6Tcp + 1).hashed);
+  EXPECT_EQ(hashed(255).fault, TxFault::none);
+}
+TEST(AssembleExtra, AMulticastRequestIsNoFrame) {
+  for (const std::uint8_t type : {extra::kMcastAdd, extra::kMcastDel}) {
+    // It ends behind its extras, whatever its flags and sizes say.
+    const TxPacket packet = assemble(
+        {{1, 5000, tx_flag::kExtraInfo | tx_flag::kMoreData, 1, 0}, mcast_slot(type), {2, 0, 0, 2, 60}});
+    EXPECT_EQ(packet.fault, TxFault::none);
+    EXPECT_EQ(packet.slots, 2);
+    EXPECT_EQ(packet.extras, 1);
+    EXPECT_TRUE(packet.data().empty());
+    ASSERT_TRUE(packet.multicast);
+    EXPECT_EQ(packet.multicast->add, type == extra::kMcastAdd);
+    EXPECT_EQ(packet.multicast->address, (std::array<std::uint8_t, 6>{0x33, 0x33, 0, 0, 0, 0xfb}));
+  }
+}
+// Of several requests in one chain Linux's netback does one: the last addition, or else the last removal.
+TEST(AssembleExtra, OfSeveralMulticastRequestsOneCounts) {
+  const auto last = as_slot({extra::kMcastAdd, 0, {0x33, 0x33, 0, 0, 0, 1}});
+  TxPacket packet =
+      assemble({{1, 0, tx_flag::kExtraInfo, 1, 60}, mcast_slot(extra::kMcastAdd, extra::kMore), last});
+  EXPECT_EQ(packet.slots, 3);
+  ASSERT_TRUE(packet.multicast);
+  EXPECT_EQ(packet.multicast->address[5], 1);
+  packet = assemble({{1, 0, tx_flag::kExtraInfo, 1, 60},
+                     mcast_slot(extra::kMcastAdd, extra::kMore),
+                     as_slot({extra::kMcastDel, 0, {1, 2, 3, 4, 5, 6}})});
+  ASSERT_TRUE(packet.multicast);
+  EXPECT_TRUE(packet.multicast->add);
+  EXPECT_EQ(packet.multicast->address[5], 0xfb);
 }
 TEST(AssembleExtra, IsOnTheRing) {
   expect_fatal(assemble({{1, 0, tx_flag::kExtraInfo, 1, 60}}), TxFault::extra_missing);
@@ -286,9 +315,9 @@ TEST(TxFaultNames, AreDistinctWords) {
   EXPECT_EQ(name(TxFault::gso_type_unknown), "gso_type_unknown");
 }
 TEST(TxFaultNames, SayWhetherTheGuestLied) {
-  for (const TxFault harmless :
-       {TxFault::none, TxFault::too_many_slots, TxFault::first_slot_too_short, TxFault::size_mismatch,
-        TxFault::no_csum_header, TxFault::grant_copy_failed, TxFault::tap_refused})
+  for (const TxFault harmless : {TxFault::none, TxFault::too_many_slots, TxFault::first_slot_too_short,
+                                 TxFault::size_mismatch, TxFault::no_csum_header, TxFault::grant_copy_failed,
+                                 TxFault::tap_refused, TxFault::multicast_list_full})
     EXPECT_FALSE(fatal(harmless)) << name(harmless);
   for (const TxFault lie : {TxFault::chain_beyond_ring, TxFault::slots_excessive, TxFault::offset_beyond_page,
                             TxFault::extra_missing, TxFault::extra_type_unknown, TxFault::gso_size_zero,
