@@ -16,8 +16,10 @@ class Block:
 
 
 def windows(path):
-    """The blocks of each window, in order; the first is the time from power-on to the first guest."""
+    """The blocks of each window, in order (none without a file); the first is the time from power-on to the first guest."""
     found = []
+    if not path.exists():
+        return found
     with open(path, encoding="ascii") as file:
         for line in file:
             words = line.split()

@@ -12,7 +12,8 @@ class Results:
         self._windows = counts.windows(chosen.out / "counts")
         self._xen = symbols.hypervisor(xen_map)
         self._executable = hush_backd
-        self._memory = profile.Memory(self._windows[0], [block for window in self._windows[1:] for block in window])
+        first, *later = self._windows or [[]]
+        self._memory = profile.Memory(first, [block for window in later for block in window])
         self._out = chosen.out / "profile"
         self._out.mkdir(exist_ok=True)
         self.profiles = []

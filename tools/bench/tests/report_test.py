@@ -28,7 +28,7 @@ def row(name):
 class Counts(unittest.TestCase):
     def test_windows_and_their_blocks(self):
         with written("window 0\nffff82d040200000 7f00 3 4\nwindow 1\nwindow 2\n10 20 1 1\n") as file:
-            found = counts.windows(file.name)
+            found = counts.windows(Path(file.name))
         self.assertEqual([len(window) for window in found], [1, 0, 1])
         self.assertEqual(found[0][0], counts.Block(XEN, 0x7f00, 3, 4))
         self.assertEqual(found[0][0].instructions, 12)
