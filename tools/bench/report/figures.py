@@ -26,7 +26,7 @@ def figures(row, result, hypercalls, profile):
     if crossed:
         found |= {name: count / crossed for name, count in hypercalls.items()}
         found["instructions_per_packet"] = profile.total() / crossed
-    gigabits = _total(result["window"], "bytes") * 8 / 1e9
+    gigabits = megabytes(result["window"]) * 8 / 1e3
     if gigabits and row.figure != "milliseconds":
         dom0 = sum(profile.total(part) for part in DOM0_PARTS)
         found["dom0_ms_per_gigabit"] = dom0 / 1e6 / gigabits
@@ -37,6 +37,11 @@ def figures(row, result, hypercalls, profile):
 def packets(window):
     """How many crossed the vif in the window, both ways."""
     return _total(window, "packets")
+
+
+def megabytes(window):
+    """What crossed the vif in the window, both ways."""
+    return _total(window, "bytes") / 1e6
 
 
 def _total(window, what):

@@ -89,5 +89,31 @@ def text(profile, nanoseconds, packets, functions=25):
     return "\n".join(lines)
 
 
+def comparison(kernel, hush, unit, functions=20):
+    """Two profiles of one row, each with how many units (packets or megabytes) its window had. "Common" is the smaller
+    count of each function: about what a unit costs whoever the back end is."""
+    (kernel_profile, kernel_units), (hush_profile, hush_units) = kernel, hush
+    parts = sorted({*kernel_profile.parts, *hush_profile.parts}, key=kernel_profile.total, reverse=True)
+    lines = [f"Instructions a {unit}:", "", f"  {'part':<16} {'kernel':>11} {'hush':>11} {'common':>11}"]
+    grown = []
+    totals = Counter()
+    for part in parts:
+        each = {name: (kernel_profile.parts[part][name] / kernel_units, hush_profile.parts[part][name] / hush_units)
+                for name in {*kernel_profile.parts[part], *hush_profile.parts[part]}}
+        sums = {"kernel": sum(one for one, _ in each.values()), "hush": sum(other for _, other in each.values()),
+                "common": sum(map(min, each.values()))}
+        totals.update(sums)
+        lines.append(_sums(part, sums))
+        grown += [(other - one, part, name) for name, (one, other) in each.items()]
+    lines += [_sums("all", totals), "", "hush-backd costs more (+) or less (-):"]
+    grown.sort()
+    lines += [f"  {more:>+12.1f}  {part:<16} {name}" for more, part, name in grown[:-functions - 1:-1] + grown[:functions]]
+    return "\n".join(lines)
+
+
+def _sums(part, sums):
+    return f"  {part:<16} {sums['kernel']:11.1f} {sums['hush']:11.1f} {sums['common']:11.1f}"
+
+
 def _line(name, count, total, packets, width):
     return f"  {name[:width]:<{width}} {100 * count / total:6.2f}% {count / max(packets, 1):10.1f}"

@@ -17,6 +17,7 @@ class Results:
         self._out = chosen.out / "profile"
         self._out.mkdir(exist_ok=True)
         self.profiles = []
+        self._measured = {}  # (kind, row's name): {backend: (profile, window)}
         self.missing = []
         self.compared = {}
         measured = {kind: {backend: self._backend(kind, backend, chosen.rows) for backend in chosen.backends}
@@ -25,6 +26,8 @@ class Results:
             self.compared[kind] = [
                 (row, table.compare(row, {backend: rows.get(row.name, {}) for backend, rows in by_backend.items()}))
                 for row in chosen.rows]
+        for (kind, name), both in self._measured.items():
+            self._write_comparison(kind, name, both)
         if not any(rows for by_backend in measured.values() for rows in by_backend.values()):
             self.compared = {}
 
@@ -35,7 +38,7 @@ class Results:
                            for kind, rows in self.compared.items()}}
 
     def _backend(self, kind, backend, rows):
-        """{row's name: figures}"""
+        """{row's name: figures}; the profiles are written on the way."""
         folder = self._folder / f"{kind}-{backend}"
         found = {}
         names = None
@@ -45,7 +48,8 @@ class Results:
                 self.missing.append(f"{kind} {backend} {row.name}")
                 continue
             names = names or self._symbols(folder)
-            found[row.name] = self._row(row, file, names)
+            where, window, found[row.name] = self._row(row, file, names)
+            self._measured.setdefault((kind, row.name), {})[backend] = where, window
         return found
 
     def _symbols(self, folder):
@@ -60,7 +64,7 @@ class Results:
         blocks = self._windows[result["number"]]
         where = profile.of_window(blocks, self._memory, names)
         self._write_profile(row, file, result, where)
-        return figures.figures(row, result, figures.hypercalls(blocks, self._xen), where)
+        return where, result["window"], figures.figures(row, result, figures.hypercalls(blocks, self._xen), where)
 
     def _write_profile(self, row, file, result, where):
         path = self._out / f"{file.parent.name}-{row.name}.txt"
@@ -68,3 +72,13 @@ class Results:
         path.write_text(head + profile.text(where, result["window"]["nanoseconds"], figures.packets(result["window"])) +
                         "\n", encoding="utf-8")
         self.profiles.append(path)
+
+    def _write_comparison(self, kind, name, both):
+        # A packet of TCP may be one segment or forty: there a megabyte compares.
+        unit, count = ("MB", figures.megabytes) if name.startswith("tcp") else ("packet", figures.packets)
+        sides = [(where, count(window)) for where, window in map(both.get, table.BACKENDS) if count(window)] \
+            if len(both) == 2 else []
+        if len(sides) == 2:
+            path = self._out / f"{kind}-{name}.txt"
+            path.write_text(f"{name}, {kind} guest. {profile.comparison(*sides, unit)}\n", encoding="utf-8")
+            self.profiles.append(path)

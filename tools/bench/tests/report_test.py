@@ -80,6 +80,19 @@ class Profile(unittest.TestCase):
         self.assertRegex(shown, r"guest kernel +30\.00% +3\.0")
 
 
+    def test_comparison(self):
+        kernel, hush = profile.Profile(), profile.Profile()
+        kernel.add("Dom0 kernel", "br_forward", 100)
+        kernel.add("Dom0 kernel", "xenvif_tx_action", 300)
+        hush.add("Dom0 kernel", "br_forward", 220)
+        hush.add("hush-backd", "run", 200)
+        shown = profile.comparison((kernel, 10), (hush, 20), "packet")
+        self.assertRegex(shown, r"Dom0 kernel +40\.0 +11\.0 +10\.0")
+        self.assertRegex(shown, r"all +40\.0 +21\.0 +10\.0")
+        self.assertRegex(shown, r"\+10\.0  hush-backd +run")
+        self.assertRegex(shown, r"-30\.0  Dom0 kernel +xenvif_tx_action")
+
+
 class Figures(unittest.TestCase):
     def setUp(self):
         self.result = {
