@@ -1,4 +1,5 @@
-# shellcheck shell=bash disable=SC2154 # guest, guest_address, vif, backend, traffic_seconds: of the script that reads this
+# shellcheck shell=bash disable=SC2154
+# Of the script that reads this: guest, guest_address, vif, backend, traffic_seconds.
 # How each row is measured. measure_row ROW FOLDER writes FOLDER/ROW.json:
 #   {"traffic": what the traffic's own programs printed, "window": of hush-window, "number": the window's number,
 #    "before": counters, "after": counters}

@@ -47,7 +47,8 @@ int measure(double seconds, int count, char** files) {
   const std::int64_t begun = now();
   wait(seconds);
   const std::int64_t ended = now();
-  // Still in the window: where it fails there is none, so the counter's windows and ours keep the same numbers.
+  // Still in the window: where it fails there is none, so the counter's windows and ours keep the same
+  // numbers.
   const auto after = read_all(count, files);
   hush::bench::end_window();
   nlohmann::json result{{"nanoseconds", ended - begun}, {"files", nlohmann::json::object()}};

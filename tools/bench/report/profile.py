@@ -107,7 +107,8 @@ def comparison(kernel, hush, unit, functions=20):
         grown += [(other - one, part, name) for name, (one, other) in each.items()]
     lines += [_sums("all", totals), "", "hush-backd costs more (+) or less (-):"]
     grown.sort()
-    lines += [f"  {more:>+12.1f}  {part:<16} {name}" for more, part, name in grown[:-functions - 1:-1] + grown[:functions]]
+    chosen = grown[:-functions - 1:-1] + grown[:functions]
+    lines += [f"  {more:>+12.1f}  {part:<16} {name}" for more, part, name in chosen]
     return "\n".join(lines)
 
 
