@@ -52,7 +52,7 @@ def _own_figure(row, traffic):
     if row.figure == "mbit_per_second":
         return traffic["end"]["sum_received"]["bits_per_second"] / 1e6
     if row.figure == "packets_per_second" and "end" in traffic:
-        received = traffic["end"]["sum"]
+        received = traffic["end"]["sum_received"]  # its "packets" counts the lost ones too
         return (received["packets"] - received["lost_packets"]) / received["seconds"]
     return traffic[row.figure]
 

@@ -122,7 +122,8 @@ class Figures(unittest.TestCase):
         self.assertEqual(found, {"mbit_per_second": 3000})
 
     def test_iperf_udp_counts_what_arrived(self):
-        self.result["traffic"] = {"end": {"sum": {"packets": 1000, "lost_packets": 400, "seconds": 2}}}
+        self.result["traffic"] = {"end": {"sum": {"packets": 1100, "lost_packets": 400, "seconds": 3},
+                                          "sum_received": {"packets": 1000, "lost_packets": 400, "seconds": 2}}}
         found = figures.figures(row("iperf_udp64_rx"), self.result, {}, profile.Profile())
         self.assertEqual(found["packets_per_second"], 300)
 
