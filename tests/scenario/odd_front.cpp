@@ -42,6 +42,7 @@ void listen(RawFront& front, const std::string& word = "ready") {
       std::printf(" %u %08x", hash->type, std::bit_cast<std::uint32_t>(std::to_array(hash->value)));
     }
     std::printf("\n");
+    std::fflush(stdout);  // the story waits for some of them
     if (type == kEnd) return say("end");
   }
 }
