@@ -92,7 +92,10 @@ Result<void> serve(const Options& options) {
   if (!self) return self.error();
   auto workers = start_workers(options, *self);
   if (!workers) return workers.error();
-  dom0::Host host{loop, **store, std::move(*workers), options.queues};
+  dom0::Settings settings{**store,
+                          {{xenstore::key::kMaxQueues, std::to_string(options.queues), "--max-queues"}},
+                          options.log_level};
+  dom0::Host host{loop, **store, std::move(*workers), settings};
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
     const auto split = capture.find('=');
@@ -128,7 +131,7 @@ int main(int argc, char** argv) {
   app.add_option("--run-dir", options.run_directory, "where the lock and the control socket lie")
       ->capture_default_str();
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->check(CLI::IsMember(xenstore::kLogLevels))
       ->capture_default_str();
   app.add_option("--capture", options.captures,
                  "VIF=FILE: frames of the vif, as pcap, from its connection on")

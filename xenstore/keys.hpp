@@ -15,6 +15,7 @@ inline constexpr char kFrontendId[] = "frontend-id";
 inline constexpr char kOnline[] = "online";
 inline constexpr char kBridge[] = "bridge";
 inline constexpr char kHotplugStatus[] = "hotplug-status";
+inline constexpr char kRate[] = "rate";  // also a setting, in the same form
 
 // Backend directory: the back end
 inline constexpr char kFeatureSg[] = "feature-sg";
@@ -50,7 +51,26 @@ inline constexpr char kMultiQueueNumQueues[] = "multi-queue-num-queues";
 inline constexpr char kQueuePrefix[] =
     "queue-";  // queue-N/: the ring and channel keys where there are several
 
+// What an admin sets: the tree hushring/ of the back end's domain, and hushring/ in a backend directory,
+// where no key of the protocol lies
+inline constexpr char kHushring[] = "hushring";
+inline constexpr char kForAll[] = "default";      // hushring/default/KEY
+inline constexpr char kForDomain[] = "domain";    // hushring/domain/NAME/KEY
+inline constexpr char kForMac[] = "mac";          // hushring/mac/00-16-3e-00-00-01/KEY
+inline constexpr char kForVif[] = "vif";          // hushring/vif/DOMID/HANDLE/KEY
+inline constexpr char kLogLevel[] = "log-level";  // of the daemon: hushring/log-level
+inline constexpr char kMaxQueues[] = "max-queues";
+inline constexpr char kOffloadChecksum[] = "offload-checksum";
+inline constexpr char kOffloadSegmentation[] = "offload-segmentation";
+inline constexpr char kScatterGather[] = "scatter-gather";
+inline constexpr char kMulticastControl[] = "multicast-control";
+inline constexpr char kRxStallTimeout[] = "rx-stall-timeout";
+inline constexpr char kRxDrainTimeout[] = "rx-drain-timeout";
+inline constexpr char kGrantBudget[] = "grant-budget";
+
 // Elsewhere
+inline constexpr char kLocalDomain[] = "/local/domain";
+inline constexpr char kName[] = "name";  // /local/domain/DOMID/name
 inline constexpr char kDomid[] = "domid";
 inline constexpr char kBackendVif[] = "backend/vif";  // relative to the back end's domain
 inline constexpr char kDeviceVif[] = "device/vif";    // relative to the guest

@@ -53,6 +53,11 @@ std::string Vif::interface_name() const {
   return buffer.data();
 }
 
+void Vif::apply(xenstore::Resolved settings) {
+  settings_ = std::move(settings);
+  if (!connected()) offered_ = xenstore::allowed(offered_features(), settings_.values);
+}
+
 void Vif::update() {
   auto settings = xenstore::read_backend_settings(host_.store.view(), id_);
   if (!settings) {
@@ -135,23 +140,25 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   fault_.clear();
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
-  const std::uint32_t queues =
-      queues_to_offer(host_.max_queues, host_.ledger.others(id_), kDefaultGrantBudget);
-  host_.ledger.count(id_, queues);
+  offered_ = xenstore::allowed(offered_features(), settings_.values);
+  offered_queues_ = queues_to_offer(settings_.values.max_queues, host_.ledger.others(id_),
+                                    settings_.values.grant_budget);
+  host_.ledger.count(id_, offered_queues_);
   return host_.store.transact([&](xenstore::View& view) {
-    return xenstore::write_backend_offer(view, id_, offered_features(), queues);
+    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_);
   });
 }
 
 Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
-  auto frontend = xenstore::read_frontend_offer(host_.store.view(), settings.frontend, host_.max_queues);
+  auto frontend = xenstore::read_frontend_offer(host_.store.view(), settings.frontend, offered_queues_);
   if (!frontend) return frontend.error();
-  const xenstore::Features& f = frontend->features;
+  const xenstore::Features f = xenstore::allowed(frontend->features, settings_.values);
   if (auto done = tap_.set_offloads(tap_offloads(f)); !done) return done;
   if (auto done = tap_.set_queues(frontend->queues.size()); !done) return done;
   ++connects_;
   addresses_ = frontend->queues;
-  frontend_features_ = f;
+  frontend_features_ = std::exchange(frontend->features, f);
+  features_in_use_ = f;
   host_.ledger.count(id_, static_cast<std::uint32_t>(frontend->queues.size()));
   multicast_.clear();
   sample_multicast(settings.frontend);

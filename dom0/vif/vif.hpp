@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/net/tap.hpp"
+#include "dom0/settings.hpp"
 #include "dom0/vif/backend_fsm.hpp"
 #include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/grant_budget.hpp"
@@ -22,8 +23,8 @@ struct Host {
   boost::asio::io_context& loop;
   xenstore::Client& store;
   std::vector<Worker> workers;
-  std::uint32_t max_queues;  // that a vif is offered
-  QueueLedger ledger{};      // queues of all vifs
+  Settings& settings;
+  QueueLedger ledger{};  // queues of all vifs
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -36,6 +37,8 @@ class Vif {
 
   // Looks at the nodes and goes as far as the handshake goes now. Call when any of them may have changed.
   void update();
+  // What an admin has set now. Call before update(), and again when any of it may have changed.
+  void apply(xenstore::Resolved settings);
   // Takes back what was said of a fault. Call when the backend directory is gone: nothing of this vif stays
   // in the store.
   void forget();
@@ -51,7 +54,10 @@ class Vif {
   [[nodiscard]] const std::vector<xenstore::QueueAddress>& addresses() const { return addresses_; }
   // Of all queues that it ever had, since the vif was found: they go on over reconnects.
   [[nodiscard]] std::span<const QueueCounters> counters() const { return {counters_.data(), counters_used_}; }
+  [[nodiscard]] const xenstore::Features& offered() const { return offered_; }
   [[nodiscard]] const xenstore::Features& frontend_features() const { return frontend_features_; }
+  [[nodiscard]] const xenstore::Features& features_in_use() const { return features_in_use_; }
+  [[nodiscard]] const xenstore::Resolved& settings() const { return settings_; }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
 
@@ -91,7 +97,12 @@ class Vif {
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<CtrlRing> ctrl_ring_;
   std::vector<xenstore::QueueAddress> addresses_;
-  xenstore::Features frontend_features_;
+  xenstore::Resolved settings_ = xenstore::resolve({});
+  xenstore::Features offered_;            // to the front end; of a vif that was taken over, what would be
+  xenstore::Features frontend_features_;  // as the front end says
+  xenstore::Features features_in_use_;    // towards it
+  // A vif that was taken over may have been offered more than it would be today.
+  std::uint32_t offered_queues_ = xenstore::kMaxQueues;
   std::uint64_t connects_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };

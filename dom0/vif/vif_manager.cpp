@@ -8,7 +8,18 @@
 
 namespace hush::dom0 {
 
+namespace {
+
+std::string name_path(DomId domid) {
+  return std::string(xenstore::key::kLocalDomain) + "/" + std::to_string(domid.value) + "/" +
+         xenstore::key::kName;
+}
+
+}  // namespace
+
 Result<void> VifManager::start() {
+  auto done = host_.settings.watch([this] { changed_all(); });
+  if (!done) return done;
   return host_.store.watch(xenstore::key::kBackendVif, [this](const std::string& path) { on_change(path); });
 }
 
@@ -23,6 +34,15 @@ void VifManager::on_change(const std::string& path) {
     changed_.insert(*id);
   else
     rescan_ = true;  // a directory above the vifs: made, or removed with all below it
+  settle_later();
+}
+
+void VifManager::changed_all() {
+  for (const auto& [id, vif] : vifs_) changed_.insert(id);
+  settle_later();
+}
+
+void VifManager::settle_later() {
   if (posted_) return;
   posted_ = true;
   boost::asio::post(host_.loop, [this] { settle(); });
@@ -51,24 +71,44 @@ void VifManager::rescan() {
 void VifManager::refresh(xenstore::VifId id) {
   auto frontend = host_.store.view().read(xenstore::backend_path(id) + "/" + xenstore::key::kFrontend);
   if (!frontend) return spdlog::error("{}", frontend.error().text);
+  if (!*frontend) return remove(id);
   const auto found = vifs_.find(id);
-  if (!*frontend) {
-    if (found == vifs_.end()) return;
-    spdlog::info("{}: removed", found->second->name());
-    found->second->forget();
-    vifs_.erase(found);
-    return;
-  }
-  auto& vif = found != vifs_.end() ? found->second : vifs_[id];
-  if (!vif) {
-    vif = std::make_unique<Vif>(id, host_);
-    spdlog::info("{}: found, front end at {}", vif->name(), **frontend);
-  }
-  vif->update();
-  if (const auto wanted = captures_.find(vif->name()); wanted != captures_.end() && vif->connected()) {
-    if (auto done = vif->start_capture(wanted->second); !done) spdlog::error("{}", done.error().text);
+  if (found == vifs_.end()) spdlog::info("{}: found, front end at {}", xenstore::vif_name(id), **frontend);
+  Vif& vif = found != vifs_.end() ? *found->second : make(id);
+  // A store that cannot be read changes no setting.
+  if (auto settings = host_.settings.of(id))
+    vif.apply(std::move(*settings));
+  else
+    spdlog::warn("{}: {}", vif.name(), settings.error().text);
+  vif.update();
+  if (const auto wanted = captures_.find(vif.name()); wanted != captures_.end() && vif.connected()) {
+    if (auto done = vif.start_capture(wanted->second); !done) spdlog::error("{}", done.error().text);
     captures_.erase(wanted);
   }
+}
+
+Vif& VifManager::make(xenstore::VifId id) {
+  const auto first = vifs_.lower_bound({id.domid, 0});
+  if (first == vifs_.end() || first->first.domid != id.domid) {
+    // Settings go by the domain's name too, and a migration renames it at its end.
+    auto watched = host_.store.watch(name_path(id.domid), [this, id](const std::string&) {
+      for (const auto& [other, vif] : vifs_)
+        if (other.domid == id.domid) changed_.insert(other);
+      settle_later();
+    });
+    if (!watched) spdlog::warn("{}", watched.error().text);
+  }
+  return *(vifs_[id] = std::make_unique<Vif>(id, host_));
+}
+
+void VifManager::remove(xenstore::VifId id) {
+  const auto found = vifs_.find(id);
+  if (found == vifs_.end()) return;
+  spdlog::info("{}: removed", found->second->name());
+  found->second->forget();
+  vifs_.erase(found);
+  const auto first = vifs_.lower_bound({id.domid, 0});
+  if (first == vifs_.end() || first->first.domid != id.domid) host_.store.unwatch(name_path(id.domid));
 }
 
 }  // namespace hush::dom0

@@ -12,7 +12,7 @@ class VifManager {
  public:
   explicit VifManager(Host& host) : host_(host) {}
 
-  // Watches backend/vif and takes up what is there.
+  // Watches backend/vif and the settings, and takes up what is there.
   Result<void> start();
 
   [[nodiscard]] const std::map<xenstore::VifId, std::unique_ptr<Vif>>& vifs() const { return vifs_; }
@@ -26,6 +26,10 @@ class VifManager {
   void settle();
   void rescan();
   void refresh(xenstore::VifId id);
+  Vif& make(xenstore::VifId id);
+  void remove(xenstore::VifId id);
+  void changed_all();
+  void settle_later();
 
   Host& host_;
   std::map<xenstore::VifId, std::unique_ptr<Vif>> vifs_;

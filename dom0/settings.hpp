@@ -1,0 +1,38 @@
+// What an admin has set, as the daemon sees it: watches the tree hushring/ of the own domain, resolves what
+// holds for a vif, follows the log level, and says each bad value once. Control thread only.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "xenstore/vif_settings.hpp"
+
+namespace hush::dom0 {
+
+class Settings {
+ public:
+  // options: what the daemon's own command line says of vifs; log_level: what it says of that.
+  Settings(xenstore::Client& store, std::vector<xenstore::Said> options, std::string log_level);
+
+  // on_change is called when something in the tree may have changed, and once soon.
+  Result<void> watch(std::function<void()> on_change);
+
+  // What holds for a vif now. Fails where the store cannot be read.
+  Result<xenstore::Resolved> of(xenstore::VifId id);
+  [[nodiscard]] const xenstore::Origin& log_level() const { return log_level_; }
+
+ private:
+  void on_tree(const std::string& path);
+  void read_log_level();
+  void complain(const xenstore::Complaint& complaint);
+
+  xenstore::Client& store_;
+  std::vector<xenstore::Said> options_;
+  xenstore::Origin log_level_option_;
+  xenstore::Origin log_level_;
+  std::function<void()> on_change_;
+  std::map<std::string, std::string> said_;  // complaints, by path
+};
+
+}  // namespace hush::dom0

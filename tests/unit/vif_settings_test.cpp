@@ -1,0 +1,184 @@
+// Which value of a setting counts, where it came from, and what is said of one that makes no sense.
+#include "xenstore/vif_settings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <set>
+
+#include "xenstore/keys.hpp"
+
+namespace hush::xenstore {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+constexpr VifId kVif{DomId{7}, 3};
+
+Origin origin(const Resolved& resolved, const char* key) {
+  return resolved.origins[static_cast<std::size_t>(find_setting(key) - vif_settings().data())];
+}
+
+TEST(VifSettings, WithNothingSaidTheDefaultsHold) {
+  const Resolved r = resolve({});
+  EXPECT_TRUE(r.complaints.empty());
+  EXPECT_FALSE(r.values.rate.limited());
+  EXPECT_EQ(r.values.max_queues, kMaxQueues);
+  EXPECT_TRUE(r.values.offload_checksum && r.values.offload_segmentation && r.values.scatter_gather &&
+              r.values.multicast_control);
+  EXPECT_EQ(r.values.rx_stall_timeout, milliseconds(60000));
+  EXPECT_EQ(r.values.rx_drain_timeout, milliseconds(10000));
+  for (const auto& o : r.origins) EXPECT_EQ(o.path, kBuiltIn);
+}
+
+TEST(VifSettings, EachDefaultIsAValueAndEachNameStandsOnce) {
+  std::set<std::string_view> names;
+  for (const auto& setting : vif_settings()) {
+    VifSettings into;
+    EXPECT_TRUE(take(setting, setting.fallback, into)) << setting.name;
+    EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
+    EXPECT_EQ(find_setting(setting.name), &setting);
+    EXPECT_FALSE(setting.meaning.empty());
+  }
+}
+
+TEST(VifSettings, TheStrongerPlaceCountsAndIsNamed) {
+  const std::vector<Said> said{{key::kRate, "1000,50000", "hushring/default/rate"},
+                               {key::kMaxQueues, "2", "hushring/default/max-queues"},
+                               {key::kRate, "2000,50000", "hushring/vif/7/3/rate"}};
+  const Resolved r = resolve(said);
+  EXPECT_EQ(r.values.rate, (Rate{2000, microseconds(50000)}));
+  EXPECT_EQ(origin(r, key::kRate).path, "hushring/vif/7/3/rate");
+  EXPECT_EQ(origin(r, key::kRate).text, "2000,50000");
+  EXPECT_EQ(r.values.max_queues, 2U);
+  EXPECT_EQ(origin(r, key::kGrantBudget).path, kBuiltIn);
+  EXPECT_TRUE(r.complaints.empty());
+}
+
+TEST(VifSettings, ABadValueIsSaidInOneLineAndTheNextPlaceCounts) {
+  const std::vector<Said> said{{key::kMaxQueues, "2", "hushring/default/max-queues"},
+                               {key::kMaxQueues, "many\nqueues", "hushring/mac/x/max-queues"}};
+  const Resolved r = resolve(said);
+  EXPECT_EQ(r.values.max_queues, 2U);
+  EXPECT_EQ(origin(r, key::kMaxQueues).path, "hushring/default/max-queues");
+  ASSERT_EQ(r.complaints.size(), 1U);
+  EXPECT_EQ(r.complaints[0].path, "hushring/mac/x/max-queues");
+  for (const char* part : {"hushring/mac/x/max-queues", "'many?queues'", "1 to 8", "remove"})
+    EXPECT_THAT(r.complaints[0].line, HasSubstr(part));
+  EXPECT_EQ(r.complaints[0].line.find('\n'), std::string::npos);
+}
+
+TEST(VifSettings, AMistypedNameIsSaid) {
+  const Resolved r = resolve(std::vector<Said>{{"rte", "1,1", "hushring/default/rte"}});
+  ASSERT_EQ(r.complaints.size(), 1U);
+  EXPECT_THAT(r.complaints[0].line, HasSubstr("rx-stall-timeout")) << "it names those there are";
+}
+
+TEST(VifSettings, ValuesAtTheirLimits) {
+  const auto takes = [](const char* key, std::string_view text) {
+    VifSettings into;
+    return take(*find_setting(key), text, into);
+  };
+  for (const char* good : {"25000,20000", "0,0", "1,0", "4294967295,60000000"})
+    EXPECT_TRUE(takes(key::kRate, good)) << good;
+  for (const char* bad : {"", ",", "25000", "25000,", ",20000", "0,20000", "1,60000001", "4294967296,1",
+                          "-1,1", "1,1,1", " 1,1", "1;1", "0x10,5"})
+    EXPECT_FALSE(takes(key::kRate, bad)) << bad;
+  for (const char* good : {"1", "8"}) EXPECT_TRUE(takes(key::kMaxQueues, good)) << good;
+  for (const char* bad : {"0", "9", "", "1 ", "+1"}) EXPECT_FALSE(takes(key::kMaxQueues, bad)) << bad;
+  for (const char* bad : {"2", "on", "true", "", "-1"}) EXPECT_FALSE(takes(key::kScatterGather, bad)) << bad;
+  EXPECT_TRUE(takes(key::kRxStallTimeout, "0"));
+  EXPECT_TRUE(takes(key::kRxStallTimeout, "3600000"));
+  EXPECT_FALSE(takes(key::kRxStallTimeout, "3600001"));
+}
+
+TEST(VifSettings, ValuesArriveInTheirMembers) {
+  const std::vector<Said> said{{key::kOffloadChecksum, "0", "a"}, {key::kOffloadSegmentation, "0", "a"},
+                               {key::kScatterGather, "0", "a"},   {key::kMulticastControl, "0", "a"},
+                               {key::kRxStallTimeout, "11", "a"}, {key::kRxDrainTimeout, "12", "a"},
+                               {key::kGrantBudget, "1028", "a"},  {key::kMaxQueues, "3", "a"},
+                               {key::kRate, "5,6", "a"}};
+  VifSettings expected;
+  expected.rate = {5, microseconds(6)};
+  expected.max_queues = 3;
+  expected.offload_checksum = expected.offload_segmentation = expected.scatter_gather = false;
+  expected.multicast_control = false;
+  expected.rx_stall_timeout = milliseconds(11);
+  expected.rx_drain_timeout = milliseconds(12);
+  expected.grant_budget = 1028;
+  EXPECT_EQ(said.size(), kVifSettings);
+  EXPECT_EQ(resolve(said).values, expected);
+}
+
+// Whatever is said: never worse than a complaint, and a value is what the strongest good one says.
+RC_GTEST_PROP(VifSettings, NeverABadValueNeverALostGoodOne, ()) {
+  const auto key = rc::gen::element<std::string>(key::kRate, key::kMaxQueues, key::kScatterGather, "x");
+  const auto text = rc::gen::element<std::string>("1", "0", "9", "4", "1,1", "", "1,1,", "\n");
+  std::vector<Said> said;
+  for (const auto& [k, t] :
+       *rc::gen::container<std::vector<std::pair<std::string, std::string>>>(rc::gen::pair(key, text)))
+    said.push_back({k, t, "p" + std::to_string(said.size())});
+  const Resolved r = resolve(said);
+  std::size_t bad = 0;
+  std::string best = kBuiltIn;
+  for (const auto& s : said) {
+    const auto* setting = find_setting(s.key);
+    VifSettings scratch;
+    const bool good = setting && take(*setting, s.text, scratch);
+    bad += !good;
+    if (good && s.key == key::kMaxQueues) best = s.path;
+  }
+  RC_ASSERT(r.complaints.size() == bad);
+  RC_ASSERT(origin(r, key::kMaxQueues).path == best);
+  RC_ASSERT(r.values.max_queues >= 1 && r.values.max_queues <= kMaxQueues);
+}
+
+TEST(VifSettings, WhatIsSwitchedOffIsNeitherOfferedNorUsed) {
+  Features all;
+  all.sg = all.gso_tcpv4 = all.gso_tcpv6 = all.ipv6_csum = all.rx_notify = true;
+  VifSettings s;
+  EXPECT_EQ(allowed(all, s), all);
+  s.offload_segmentation = false;
+  Features expected = all;
+  expected.gso_tcpv4 = expected.gso_tcpv6 = false;
+  EXPECT_EQ(allowed(all, s), expected);
+  s = {};
+  s.offload_checksum = false;
+  expected.ipv4_csum = expected.ipv6_csum = false;
+  EXPECT_EQ(allowed(all, s), expected) << "a segment leaves its checksum to the receiver";
+  s = {};
+  s.scatter_gather = false;
+  expected = all;
+  expected.sg = expected.gso_tcpv4 = expected.gso_tcpv6 = false;
+  EXPECT_EQ(allowed(all, s), expected) << "a segment is larger than a slot";
+}
+
+TEST(VifSettings, Places) {
+  EXPECT_EQ(default_settings_path(), "hushring/default");
+  EXPECT_EQ(vif_settings_path(kVif), "hushring/vif/7/3");
+  EXPECT_EQ(own_settings_path(kVif), "backend/vif/7/3/hushring");
+  EXPECT_EQ(mac_settings_path("00:16:3E:aa:00:01"), "hushring/mac/00-16-3e-aa-00-01");
+  EXPECT_EQ(domain_settings_path("web-1_a"), "hushring/domain/web-1_a");
+}
+
+// xenstore allows [A-Za-z0-9-/_@] in a path.
+TEST(VifSettings, AnyDomainNameIsOneNodeOfItsOwn) {
+  EXPECT_EQ(domain_settings_path("web.example"), "hushring/domain/web@2eexample");
+  EXPECT_EQ(domain_settings_path("a/../b"), "hushring/domain/a@2f@2e@2e@2fb");
+  EXPECT_EQ(domain_settings_path("a@2eb"), "hushring/domain/a@402eb") << "not the node of a.b";
+  EXPECT_EQ(domain_settings_path("\xc3\xa4"), "hushring/domain/@c3@a4");
+}
+
+TEST(VifSettings, Macs) {
+  EXPECT_TRUE(is_mac("00:16:3e:AB:cd:01"));
+  for (const char* bad : {"", "00:16:3e:ab:cd", "00-16-3e-ab-cd-01", "00:16:3e:ab:cd:0g",
+                          "00:16:3e:ab:cd:01:", "00:16:3e:ab:cd01:"})
+    EXPECT_FALSE(is_mac(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace hush::xenstore

@@ -1,0 +1,115 @@
+// What an admin can set of a vif, and where a value comes from.
+//
+// A setting may be said in several places; the strongest one that makes sense counts, and a key that is
+// removed gives way to the next. Weakest first:
+//
+//   built in; the daemon's own options; hushring/default; the toolstack (rate alone); hushring/domain/NAME;
+//   hushring/mac/MAC; hushring/vif/DOMID/HANDLE; hushring/ in the vif's backend directory
+//
+// resolve() is pure; the reading of the store stands apart from it. A bad value never stops a vif: it is a
+// complaint of one line, and the next place counts.
+#pragma once
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "xenstore/vif_config.hpp"
+
+namespace hush::xenstore {
+
+// Bytes that the guest may send in each interval; the form of the toolstack's rate key, "bytes,usec".
+struct Rate {
+  std::uint32_t bytes = 0;
+  std::chrono::microseconds interval{0};  // 0: no limit
+  [[nodiscard]] bool limited() const { return interval.count() != 0; }
+  bool operator==(const Rate&) const = default;
+};
+
+struct VifSettings {
+  Rate rate;
+  std::uint32_t max_queues = 0;  // offered, and accepted
+  bool offload_checksum = true;  // offered, and used: off where a guest gets checksums wrong (pfSense)
+  bool offload_segmentation = true;
+  bool scatter_gather = true;
+  bool multicast_control = true;                 // offered
+  std::chrono::milliseconds rx_stall_timeout{};  // no receive buffer for so long: stalled; 0: never
+  std::chrono::milliseconds rx_drain_timeout{};  // a frame waits no longer for buffers; 0: for ever
+  std::uint32_t grant_budget = 0;                // grefs that the guest's queues may take; 0: any number
+  bool operator==(const VifSettings&) const = default;
+};
+
+enum class Acts : std::uint8_t { at_once, at_next_connect };
+
+struct SettingInfo {
+  std::string_view name;
+  std::string_view unit;      // for people; empty: none
+  std::uint32_t low, high;    // of a number; of a rate: its bytes
+  std::string_view fallback;  // the value built in, as text
+  Acts acts;
+  std::string_view meaning;
+  std::variant<bool VifSettings::*, std::uint32_t VifSettings::*, std::chrono::milliseconds VifSettings::*,
+               Rate VifSettings::*>
+      member;  // where a value goes, which is also what kind of value it is
+};
+
+inline constexpr std::size_t kVifSettings = 9;
+[[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
+[[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
+// Takes the text into its member. False, and nothing changed: it is no value of this setting.
+[[nodiscard]] bool take(const SettingInfo& setting, std::string_view text, VifSettings& into);
+// "a number of ms from 0 to 3600000": what take() accepts.
+[[nodiscard]] std::string accepted(const SettingInfo& setting);
+
+// One key that says something.
+struct Said {
+  std::string key;   // the setting's name
+  std::string text;  // its value
+  std::string path;  // where it stands: a path in the store, or an option of the daemon
+};
+
+struct Origin {
+  std::string text;  // the value that counts
+  std::string path;  // where it stands; kBuiltIn
+};
+inline constexpr char kBuiltIn[] = "built in";
+
+struct Complaint {
+  std::string path;
+  std::string line;  // what, where, why, what to do
+};
+
+struct Resolved {
+  VifSettings values;
+  std::array<Origin, kVifSettings> origins;  // in the order of vif_settings()
+  std::vector<Complaint> complaints;         // of values and names that make no sense
+};
+[[nodiscard]] Resolved resolve(std::span<const Said> weakest_first);
+
+// What of the features may be offered to a guest, or used of what it offers.
+[[nodiscard]] Features allowed(Features features, const VifSettings& settings);
+
+// Log levels, and hushring/log-level.
+inline constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};
+[[nodiscard]] bool is_log_level(std::string_view text);
+
+// Where settings of a kind stand, relative to the back end's domain.
+[[nodiscard]] std::string default_settings_path();
+[[nodiscard]] std::string domain_settings_path(std::string_view domain_name);
+[[nodiscard]] std::string mac_settings_path(std::string_view mac);  // with colons, in any case
+[[nodiscard]] std::string vif_settings_path(VifId id);
+[[nodiscard]] std::string own_settings_path(VifId id);  // in the backend directory: goes away with the vif
+[[nodiscard]] std::string log_level_path();
+[[nodiscard]] bool is_mac(std::string_view text);
+
+// The name of a guest; empty where there is none, or where a driver domain may not read it.
+Result<std::string> read_domain_name(const View& view, DomId domid);
+// All that is said of a vif's settings in the store, weakest first.
+Result<std::vector<Said>> read_settings(const View& view, VifId id);
+
+}  // namespace hush::xenstore
