@@ -10,15 +10,14 @@
 #include <thread>
 
 #include "common/telemetry/control_server.hpp"
+#include "dom0/control.hpp"
 #include "dom0/preflight.hpp"
-#include "dom0/report.hpp"
 #include "dom0/vif/vif_manager.hpp"
 #include "xenstore/keys.hpp"
 
 namespace {
 
 using namespace hush;
-using nlohmann::json;
 
 struct Options {
   unsigned threads = 1;
@@ -31,30 +30,6 @@ struct Options {
 
 constexpr unsigned kMaxThreads = 64;
 constexpr unsigned kMaxPolling = 1'000'000;
-
-json answer(const dom0::VifManager& manager, const json& request) {
-  const std::string command = request.value("command", "");
-  const std::string name = request.value("vif", "");
-  const auto of_vifs = [&](json (*say)(const dom0::Vif&)) -> json {
-    json lines = json::array();
-    for (const auto& [id, vif] : manager.vifs())
-      if (name.empty() || vif->name() == name) lines.push_back(say(*vif));
-    if (!name.empty() && lines.empty()) return {{"error", "no vif " + name + " here"}, {"code", ENOENT}};
-    return {{"vifs", lines}};
-  };
-  if (command == "list") return of_vifs(dom0::describe);
-  if (command == "stats") return of_vifs(dom0::count);
-  if (command == "capture" || command == "capture-stop") {
-    dom0::Vif* vif = manager.find(name);
-    if (!vif) return {{"error", "no vif " + name + " here"}, {"code", ENOENT}};
-    if (command == "capture-stop") return vif->stop_capture(), json::object();
-    if (auto done = vif->start_capture(request.value("file", "")); !done)
-      return {{"error", done.error().text}, {"code", done.error().code}};
-    return json::object();
-  }
-  return {{"error", "unknown command '" + command + "'; it is one of list, stats, capture, capture-stop"},
-          {"code", EINVAL}};
-}
 
 Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId self) {
   dom0::allow_shared_pages(options.threads * dom0::BatchMemory::kPages);
@@ -101,10 +76,11 @@ Result<void> serve(const Options& options) {
     const auto split = capture.find('=');
     manager.capture_when_connected(capture.substr(0, split), capture.substr(split + 1));
   }
-  const auto control =
-      telemetry::ControlServer::listen(loop, options.run_directory + "/backd.sock",
-                                       [&](const json& request) { return answer(manager, request); });
-  if (!control) return control.error();
+  dom0::Control control{manager, host};
+  const auto socket = telemetry::ControlServer::listen(
+      loop, options.run_directory + "/backd.sock",
+      [&](const nlohmann::json& request) { return control.answer(request); });
+  if (!socket) return socket.error();
   if (auto watching = manager.start(); !watching) return watching;
   spdlog::info("ready: {} data thread{}", options.threads, options.threads == 1 ? "" : "s");
   loop.run();

@@ -27,30 +27,128 @@ json direction(const Vif& vif, DirectionCounters QueueCounters::*which) {
   add("notifies_sent", &DirectionCounters::notifies_sent);
   add("notifies_saved", &DirectionCounters::notifies_saved);
   add("events", &DirectionCounters::events);
+  for (std::size_t i = 0; i < kBatchSizes; ++i)
+    counts["batch_sizes"].push_back(
+        sum(vif, [&](const QueueCounters& q) -> const Counter& { return (q.*which).batch_sizes[i]; }));
   return counts;
+}
+
+json features_json(const xenstore::Features& f) {
+  return {{"sg", f.sg},
+          {"gso_tcpv4", f.gso_tcpv4},
+          {"gso_tcpv6", f.gso_tcpv6},
+          {"ipv4_csum", f.ipv4_csum},
+          {"ipv6_csum", f.ipv6_csum},
+          {"rx_notify", f.rx_notify},
+          {"split_event_channels", f.split_event_channels}};
+}
+
+json ring_json(const ring::Look& look) {
+  return {{"req_prod", look.req_prod},
+          {"req_event", look.req_event},
+          {"req_cons", look.own.consumed},
+          {"rsp_prod", look.rsp_prod},
+          {"rsp_event", look.rsp_event},
+          {"rsp_put", look.own.produced},
+          {"requests_waiting", look.req_prod - look.own.consumed}};
+}
+
+json settings_json(const xenstore::Resolved& settings) {
+  json lines = json::array();
+  for (std::size_t i = 0; i < xenstore::kVifSettings; ++i) {
+    const auto& setting = xenstore::vif_settings()[i];
+    lines.push_back({{"key", setting.name},
+                     {"value", settings.origins[i].text},
+                     {"unit", setting.unit},
+                     {"source", settings.origins[i].path},
+                     {"acts", setting.acts == xenstore::Acts::at_once ? "at once" : "at the next connect"}});
+  }
+  return lines;
+}
+
+constexpr auto kStallShown = std::chrono::seconds(1);
+
+json stall_json(const Vif& vif, std::size_t queue, const QueueLook& look) {
+  const auto lasted = std::chrono::steady_clock::now() - *look.stalled_since;
+  return {{"vif", vif.name()},
+          {"queue", queue},
+          {"cause", "the guest posts no receive buffers"},
+          {"since_ms", std::chrono::duration_cast<std::chrono::milliseconds>(lasted).count()}};
+}
+
+bool shown_as_stalled(const QueueLook& look) {
+  return look.stalled_since && std::chrono::steady_clock::now() - *look.stalled_since >= kStallShown;
+}
+
+// What `ethtool -S` says of the kernel's vif, by its names. Frames are copied here, never mapped, and a frame
+// may take as many fragments as there are: the other four stay 0.
+json ethtool_counters(std::uint64_t rx_gso_checksum_fixup) {
+  return {{"rx_gso_checksum_fixup", rx_gso_checksum_fixup},
+          {"tx_zerocopy_sent", 0},
+          {"tx_zerocopy_success", 0},
+          {"tx_zerocopy_fail", 0},
+          {"tx_frag_overflow", 0}};
 }
 
 }  // namespace
 
-json describe(const Vif& vif) {
-  json line{
-      {"vif", vif.name()},         {"interface", vif.interface_name()},    {"domid", vif.id().domid.value},
-      {"handle", vif.id().handle}, {"state", xenstore::name(vif.state())}, {"connects", vif.connects()},
-      {"fault", vif.fault()}};
+json describe(const Vif& vif, const xenstore::VifFacts& facts) {
+  json line{{"vif", vif.name()},
+            {"interface", vif.interface_name()},
+            {"domain", facts.domain_name},
+            {"domid", vif.id().domid.value},
+            {"handle", vif.id().handle},
+            {"backend_id", facts.backend_id},
+            {"backend_path", facts.backend_path},
+            {"mac", facts.mac},
+            {"bridge", facts.bridge},
+            {"state", xenstore::name(vif.state())},
+            {"connects", vif.connects()},
+            {"mode", "netif"},
+            {"queues", json::array()},
+            {"fault", vif.fault()}};
   if (!vif.connected()) return line;
   for (const auto& at : vif.addresses())
     line["queues"].push_back({{"tx_ring_ref", at.tx_ring.value},
                               {"rx_ring_ref", at.rx_ring.value},
                               {"event_channel_tx", at.tx_port.value},
                               {"event_channel_rx", at.rx_port.value}});
-  const auto& f = vif.frontend_features();
-  line["frontend"] = {{"sg", f.sg},
-                      {"gso_tcpv4", f.gso_tcpv4},
-                      {"gso_tcpv6", f.gso_tcpv6},
-                      {"ipv4_csum", f.ipv4_csum},
-                      {"ipv6_csum", f.ipv6_csum},
-                      {"rx_notify", f.rx_notify}};
   return line;
+}
+
+json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
+  json all = describe(vif, facts);
+  all["handshake"] = {{"backend", xenstore::name(vif.state())},
+                      {"frontend", xenstore::name(facts.frontend_state)},
+                      {"frontend_path", facts.frontend},
+                      {"hotplug_status", facts.hotplug_status}};
+  all["settings"] = settings_json(vif.settings());
+  all["features"] = {{"offered", features_json(vif.offered())}};
+  all["stalls"] = json::array();
+  if (!vif.connected()) return all;
+  all["features"]["frontend"] = features_json(vif.frontend_features());
+  all["features"]["in_use"] = features_json(vif.features_in_use());
+  const auto looks = vif.look();
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    const QueueLook& look = looks[i].queue;
+    json& queue = all["queues"][i];
+    queue["state"] = look.state;
+    queue["thread"] = looks[i].worker;
+    queue["local_port_tx"] = look.tx_port.value;
+    queue["local_port_rx"] = look.rx_port.value;
+    queue["guest_tx"] = ring_json(look.tx);
+    queue["guest_rx"] = ring_json(look.rx);
+    if (shown_as_stalled(look)) all["stalls"].push_back(stall_json(vif, i, look));
+  }
+  return all;
+}
+
+std::vector<json> stalls_of(const Vif& vif) {
+  std::vector<json> stalls;
+  const auto looks = vif.look();
+  for (std::size_t i = 0; i < looks.size(); ++i)
+    if (shown_as_stalled(looks[i].queue)) stalls.push_back(stall_json(vif, i, looks[i].queue));
+  return stalls;
 }
 
 json count(const Vif& vif) {
@@ -72,7 +170,7 @@ json count(const Vif& vif) {
           {"guest_rx", direction(vif, &QueueCounters::guest_rx)},
           {"packets_by_queue", packets},
           {"rx_waits", total(&QueueCounters::rx_waits)},
-          {"rx_gso_checksum_fixup", total(&QueueCounters::rx_gso_checksum_fixup)},
+          {"ethtool", ethtool_counters(total(&QueueCounters::rx_gso_checksum_fixup))},
           {"drops", {{"guest_tx", tx_drops}, {"guest_rx", rx_drops}}}};
 }
 

@@ -1,13 +1,18 @@
-// What the daemon says of its vifs, as JSON: the answers of the control socket. Pure reading.
+// What the daemon says of its vifs, as JSON: the answers of the control socket. Nothing is changed here.
 #pragma once
 #include <nlohmann/json.hpp>
 
 #include "dom0/vif/vif.hpp"
+#include "xenstore/vif_facts.hpp"
 
 namespace hush::dom0 {
 
 // A line of `hushctl list`.
-[[nodiscard]] nlohmann::json describe(const Vif& vif);
+[[nodiscard]] nlohmann::json describe(const Vif& vif, const xenstore::VifFacts& facts);
+// That, and all that `hushctl show` has besides: its queues are looked at on their data threads.
+[[nodiscard]] nlohmann::json describe_fully(const Vif& vif, const xenstore::VifFacts& facts);
+// The queues whose guest has taken no frames for a second or longer.
+[[nodiscard]] std::vector<nlohmann::json> stalls_of(const Vif& vif);
 // All counters of one vif.
 [[nodiscard]] nlohmann::json count(const Vif& vif);
 

@@ -42,6 +42,26 @@ Result<xenstore::Resolved> Settings::of(xenstore::VifId id) {
   return resolved;
 }
 
+Result<std::optional<std::string>> Settings::write(const std::string& path,
+                                                   const std::optional<std::string>& text,
+                                                   std::optional<xenstore::VifId> vif) {
+  std::optional<std::string> before;
+  auto done = store_.transact([&](xenstore::View& view) -> Result<void> {
+    if (vif) {
+      // A late write would make the directory of a vif that is gone again.
+      auto frontend = view.read(xenstore::backend_path(*vif) + "/" + xenstore::key::kFrontend);
+      if (!frontend) return frontend.error();
+      if (!*frontend) return error(xenstore::vif_name(*vif) + " is gone", ENOENT);
+    }
+    auto now = view.read(path);
+    if (!now) return now.error();
+    before = *now;
+    return text ? view.write(path, *text) : view.remove(path);
+  });
+  if (!done) return done.error();
+  return before;
+}
+
 void Settings::read_log_level() {
   const std::string path = xenstore::log_level_path();
   auto text = store_.view().read(path);

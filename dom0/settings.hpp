@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,15 @@ class Settings {
   Result<xenstore::Resolved> of(xenstore::VifId id);
   [[nodiscard]] const xenstore::Origin& log_level() const { return log_level_; }
 
+  // Writes a key below a directory of settings, or removes it (nullopt); answers what it was. vif: whose
+  // backend directory it lies in, which must be there still.
+  Result<std::optional<std::string>> write(const std::string& path, const std::optional<std::string>& text,
+                                           std::optional<xenstore::VifId> vif = {});
+  // Reads the log level again, after a write of it.
+  void read_log_level();
+
  private:
   void on_tree(const std::string& path);
-  void read_log_level();
   void complain(const xenstore::Complaint& complaint);
 
   xenstore::Client& store_;

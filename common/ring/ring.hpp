@@ -63,6 +63,12 @@ struct Position {
   std::uint32_t produced = 0;
 };
 
+// A ring as it stands, to be shown and nothing else: the peer may have written any index of the page.
+struct Look {
+  Position own;
+  std::uint32_t req_prod, req_event, rsp_prod, rsp_event;
+};
+
 template <class Side>
 class Endpoint {
  public:
@@ -134,6 +140,11 @@ class Endpoint {
   }
 
   [[nodiscard]] Position position() const { return {consumed_, produced_}; }
+  [[nodiscard]] Look look() const {
+    const auto read = [](auto& word) { return word.load(std::memory_order_relaxed); };
+    return {position(), read(page_->req_prod), read(page_->req_event), read(page_->rsp_prod),
+            read(page_->rsp_event)};
+  }
 
  private:
   Endpoint(Page& page, Position at)

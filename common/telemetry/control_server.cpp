@@ -5,13 +5,18 @@
 
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 
 namespace hush::telemetry {
-namespace {
 
 using boost::asio::local::stream_protocol;
 
-class Session : public std::enable_shared_from_this<Session> {
+namespace {
+// Until a connection is taken again where none could be, as without descriptors: trying at once would spin.
+constexpr auto kAcceptAgain = std::chrono::milliseconds(100);
+}  // namespace
+
+class ControlServer::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(stream_protocol::socket socket, std::shared_ptr<ControlServer::Handler> handler)
       : socket_(std::move(socket)), handler_(std::move(handler)) {}
@@ -22,6 +27,10 @@ class Session : public std::enable_shared_from_this<Session> {
         [self = shared_from_this()](boost::system::error_code failed, std::size_t length) {
           if (!failed) self->answer(length);
         });
+  }
+  void end() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
   }
 
  private:
@@ -46,8 +55,6 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string output_;
 };
 
-}  // namespace
-
 Result<std::unique_ptr<ControlServer>> ControlServer::listen(boost::asio::io_context& loop,
                                                              const std::string& path, Handler handler) {
   std::unique_ptr<ControlServer> server{new ControlServer(loop, path, std::move(handler))};
@@ -65,7 +72,10 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(boost::asio::io_con
 }
 
 ControlServer::ControlServer(boost::asio::io_context& loop, std::string path, Handler handler)
-    : acceptor_(loop), path_(std::move(path)), handler_(std::make_shared<Handler>(std::move(handler))) {}
+    : acceptor_(loop),
+      accept_again_(loop),
+      path_(std::move(path)),
+      handler_(std::make_shared<Handler>(std::move(handler))) {}
 
 ControlServer::~ControlServer() {
   ::unlink(path_.c_str());
@@ -74,9 +84,26 @@ ControlServer::~ControlServer() {
 void ControlServer::accept() {
   acceptor_.async_accept([this](boost::system::error_code failed, stream_protocol::socket socket) {
     if (failed == boost::asio::error::operation_aborted) return;
-    if (!failed) std::make_shared<Session>(std::move(socket), handler_)->read();
-    accept();
+    if (!failed) {
+      begin(std::move(socket));
+      return accept();
+    }
+    accept_again_.expires_after(kAcceptAgain);
+    accept_again_.async_wait([this](boost::system::error_code stopped) {
+      if (!stopped) accept();
+    });
   });
+}
+
+void ControlServer::begin(stream_protocol::socket socket) {
+  std::erase_if(sessions_, [](const auto& session) { return session.expired(); });
+  if (sessions_.size() == kMaxSessions) {
+    if (const auto oldest = sessions_.front().lock()) oldest->end();
+    sessions_.pop_front();
+  }
+  const auto session = std::make_shared<Session>(std::move(socket), handler_);
+  sessions_.push_back(session);
+  session->read();
 }
 
 }  // namespace hush::telemetry

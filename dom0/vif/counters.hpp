@@ -1,6 +1,9 @@
 // What a queue counts. Written by its data thread, read by the control thread.
 #pragma once
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -26,6 +29,9 @@ inline constexpr std::size_t kRxDrops = 5;
   return kNames[static_cast<std::size_t>(d)];
 }
 
+// Batches by size: of 1 packet, 2 to 3, 4 to 7, ... and of 256 (a ringful of single slots).
+inline constexpr std::size_t kBatchSizes = 9;
+
 struct DirectionCounters {
   Counter packets;         // delivered whole
   Counter bytes;           // of them
@@ -36,6 +42,12 @@ struct DirectionCounters {
   Counter notifies_sent;   // events to the guest
   Counter notifies_saved;  // publishes that needed no event
   Counter events;          // events from the guest
+  std::array<Counter, kBatchSizes> batch_sizes;
+
+  void count_batch(std::size_t of) {
+    batches.add();
+    batch_sizes[std::min<std::size_t>(std::bit_width(of | 1) - 1, kBatchSizes - 1)].add();
+  }
 };
 
 struct QueueCounters {

@@ -54,7 +54,7 @@ Pass GuestRx::run(bool& notify) {
     for (std::size_t i = 0; i < frame.slots(); ++i) requests_[slots++] = ring_.take();
   copy_out(frames);
   answer(frames);
-  counters_.guest_rx.batches.add();
+  counters_.guest_rx.count_batch(count);
   notify = ring_.publish();
   return Pass::moved;
 }

@@ -38,6 +38,7 @@ class GuestRx {
   [[nodiscard]] bool has_frame() const { return holding_ || (backlog_ && !backlog_->empty()); }
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }
+  [[nodiscard]] ring::Look look() const { return ring_.look(); }
 
  private:
   struct Frame {

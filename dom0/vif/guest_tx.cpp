@@ -56,7 +56,7 @@ Pass GuestTx::run(bool& notify) {
     answer(packet, slot);
     slot += packet.slots;
   }
-  counters_.guest_tx.batches.add();
+  counters_.guest_tx.count_batch(packets);
   notify = ring_.publish();
   return Pass::moved;
 }

@@ -52,6 +52,7 @@ class GuestTx {
   // After a fault.
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }  // null: off
+  [[nodiscard]] ring::Look look() const { return ring_.look(); }
 
  private:
   [[nodiscard]] std::size_t assemble(std::uint32_t slots);  // packets found; kLied

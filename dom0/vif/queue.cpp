@@ -96,6 +96,7 @@ bool Queue::turn() {
   const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
   const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
   const bool received = pass(rx_, rx_port_, counters_.guest_rx);
+  if (received) starved_since_.reset();
   return sent || spread || received;
 }
 
@@ -104,6 +105,10 @@ bool Queue::rest() {
   thread_.listen(tx_port_);
   thread_.listen(rx_port_);
   wait_for_frames();
+  if (!rx_.starved())
+    starved_since_.reset();
+  else if (!starved_since_)
+    starved_since_ = std::chrono::steady_clock::now();
   const bool more_sent = tx_.ask_for_event();
   const bool more_room = rx_.starved() && rx_.ask_for_event();
   return !more_sent && !more_room;
@@ -151,6 +156,13 @@ void Queue::fail(std::string_view reason) {
   tap_watcher_.off();
   look_again_timer_.cancel();
   on_fault_(std::string(reason));
+}
+
+QueueLook Queue::look() const {
+  const std::string_view state = failed_          ? "failed"
+                                 : starved_since_ ? "waits for receive buffers"
+                                                  : "serving";
+  return {tx_.look(), rx_.look(), tx_port_, rx_port_, state, starved_since_};
 }
 
 void Queue::capture_to(std::shared_ptr<net::Capture> capture) {

@@ -5,9 +5,12 @@
 // turns it asks for no event: its channels stay masked, req_event stays where it was, so an honest guest
 // sends none. When it rests it listens again, asks for the events that it needs, and looks once more.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/event/data_thread.hpp"
 #include "common/net/capture.hpp"
@@ -22,6 +25,14 @@ struct Worker {
   std::unique_ptr<event::DataThread> thread;
   std::unique_ptr<BatchMemory> memory;
   std::size_t queues = 0;  // the control thread's count, for spreading
+};
+
+// A queue as it stands, to be shown.
+struct QueueLook {
+  ring::Look tx, rx;
+  EvtchnPort tx_port, rx_port;  // own ends of the channels
+  std::string_view state;       // "serving", "failed", or what it waits for
+  std::optional<std::chrono::steady_clock::time_point> stalled_since;  // the guest takes no frames
 };
 
 class Queue final : private event::Served {
@@ -41,6 +52,8 @@ class Queue final : private event::Served {
 
   // On the data thread: frames of both directions go to the file from now on; null ends it.
   void capture_to(std::shared_ptr<net::Capture> capture);
+  // On the data thread.
+  [[nodiscard]] QueueLook look() const;
 
  private:
   Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address, const xenstore::Features& frontend,
@@ -76,6 +89,7 @@ class Queue final : private event::Served {
   std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
   bool failed_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds of us
+  std::optional<std::chrono::steady_clock::time_point> starved_since_;  // receive buffers are missing
 };
 
 }  // namespace hush::dom0

@@ -209,6 +209,14 @@ Result<void> Vif::add_control(const xenstore::FrontendOffer& frontend) {
   return {};
 }
 
+std::vector<Vif::PlacedLook> Vif::look() const {
+  std::vector<PlacedLook> looks;
+  for (const Placed& placed : queues_)
+    looks.push_back({static_cast<std::size_t>(placed.worker - host_.workers.data()),
+                     placed.worker->thread->call([&] { return placed.queue->look(); })});
+  return looks;
+}
+
 void Vif::disconnect() {
   const bool was_connected = connected();
   drop_queues();

@@ -60,6 +60,12 @@ class Vif {
   [[nodiscard]] const xenstore::Resolved& settings() const { return settings_; }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
+  struct PlacedLook {
+    std::size_t worker;  // number of its data thread
+    QueueLook queue;
+  };
+  // Asks each queue on its data thread, and waits for the answers: at most a batch long.
+  [[nodiscard]] std::vector<PlacedLook> look() const;
 
  private:
   void begin(const xenstore::BackendSettings& settings);

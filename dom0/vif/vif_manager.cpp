@@ -75,16 +75,20 @@ void VifManager::refresh(xenstore::VifId id) {
   const auto found = vifs_.find(id);
   if (found == vifs_.end()) spdlog::info("{}: found, front end at {}", xenstore::vif_name(id), **frontend);
   Vif& vif = found != vifs_.end() ? *found->second : make(id);
-  // A store that cannot be read changes no setting.
-  if (auto settings = host_.settings.of(id))
-    vif.apply(std::move(*settings));
-  else
-    spdlog::warn("{}: {}", vif.name(), settings.error().text);
+  apply_settings(vif);
   vif.update();
   if (const auto wanted = captures_.find(vif.name()); wanted != captures_.end() && vif.connected()) {
     if (auto done = vif.start_capture(wanted->second); !done) spdlog::error("{}", done.error().text);
     captures_.erase(wanted);
   }
+}
+
+void VifManager::apply_settings(Vif& vif) {
+  // A store that cannot be read changes no setting.
+  if (auto settings = host_.settings.of(vif.id()))
+    vif.apply(std::move(*settings));
+  else
+    spdlog::warn("{}: {}", vif.name(), settings.error().text);
 }
 
 Vif& VifManager::make(xenstore::VifId id) {

@@ -18,6 +18,8 @@ class VifManager {
   [[nodiscard]] const std::map<xenstore::VifId, std::unique_ptr<Vif>>& vifs() const { return vifs_; }
   // By "vif3.0"; null where there is none.
   [[nodiscard]] Vif* find(const std::string& name) const;
+  // Has a vif take what an admin has set now.
+  void apply_settings(Vif& vif);
   // New vifs of this name are captured to the file from their connection on.
   void capture_when_connected(const std::string& name, const std::string& path) { captures_[name] = path; }
 

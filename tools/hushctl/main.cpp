@@ -2,8 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
+#include <thread>
 
 #include "tools/hushctl/daemon.hpp"
+#include "tools/hushctl/doctor.hpp"
+#include "tools/hushctl/print.hpp"
+#include "tools/hushctl/rates.hpp"
 #include "tools/hushctl/table.hpp"
 
 namespace {
@@ -11,95 +15,233 @@ namespace {
 using namespace hush;
 using nlohmann::json;
 
-// Exit codes, as in the manual: 0 done, 1 failed, 2 wrong usage, 3 no such vif or daemon, 4 not permitted.
-int exit_code(const Error& e) {
-  switch (e.code) {
-    case ENOENT:
-    case ECONNREFUSED:
-      return 3;
-    case EACCES:
-    case EPERM:
-      return 4;
-    default:
-      return 1;
+constexpr char kFooter[] =
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such vif or daemon, 4 not permitted, 5 no answer in "
+    "time, "
+    "6 doctor found problems.\nData goes to stdout, messages to stderr. xenstore/README.md lists the "
+    "settings.";
+
+struct Options {
+  std::string run_directory = "/run/hushring";
+  unsigned patience = 5000;  // ms
+  bool as_json = false;
+  std::string vif, file, root;
+  std::string key, value, for_vif, for_domain, for_mac;
+  bool for_all = false, unset = false;
+  double every = 0;  // seconds; 0: once
+};
+
+using Answer = Result<json>;
+using Printer = void (*)(std::ostream&, const json&);
+
+Answer ask(const Options& options, const json& request) {
+  return hushctl::ask(options.run_directory + "/backd.sock", request,
+                      std::chrono::milliseconds(options.patience));
+}
+
+int failed(const Error& why) {
+  std::cerr << "hushctl: " << why.text << '\n';
+  return hushctl::exit_code(why);
+}
+
+// Asks and shows: part is the field of the answer that holds the data; null: the whole answer.
+int show(const Options& options, const json& request, const char* part, Printer print) {
+  const Answer answer = ask(options, request);
+  if (!answer) return failed(answer.error());
+  const json data = part ? answer->value(part, json()) : *answer;
+  if (options.as_json)
+    std::cout << data.dump(2) << '\n';
+  else if (print)
+    print(std::cout, data);
+  return 0;
+}
+
+json request_of(const Options& options, const char* command) {
+  json request{{"command", command}};
+  if (!options.vif.empty()) request["vif"] = options.vif;
+  return request;
+}
+
+// Rates, until interrupted or until an answer fails: then the vif or the daemon is gone.
+int watch(const Options& options) {
+  const json request = request_of(options, "stats");
+  using Clock = std::chrono::steady_clock;
+  Answer before = ask(options, request);
+  auto then = Clock::now();
+  while (before) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(options.every));
+    Answer after = ask(options, request);
+    if (!after) return failed(after.error());
+    const auto now = Clock::now();
+    const json rates = hushctl::rates((*before)["vifs"], (*after)["vifs"],
+                                      std::chrono::duration<double>(now - then).count());
+    if (options.as_json)
+      std::cout << json{{"rates", rates}, {"vifs", (*after)["vifs"]}}.dump() << std::endl;
+    else
+      hushctl::print_rates(std::cout, rates), std::cout << std::endl;
+    before = std::move(after);
+    then = now;
   }
+  return failed(before.error());
 }
 
-std::string text_of(const json& value) {
-  if (value.is_string()) return value.get<std::string>().empty() ? "-" : value.get<std::string>();
-  return value.is_null() ? "-" : value.dump();
+int change(const Options& options, const char* command) {
+  json request{{"command", command}, {"key", options.key}, {"default", options.for_all}};
+  if (!options.value.empty()) request["value"] = options.value;
+  if (!options.for_vif.empty()) request["vif"] = options.for_vif;
+  if (!options.for_domain.empty()) request["domain"] = options.for_domain;
+  if (!options.for_mac.empty()) request["mac"] = options.for_mac;
+  return show(options, request, nullptr, hushctl::print_change);
 }
 
-void print_list(const json& vifs) {
-  std::vector<std::vector<std::string>> rows{
-      {"VIF", "INTERFACE", "DOMID", "STATE", "QUEUES", "TX-REF/RX-REF", "EVT-CH", "CONNECTS", "FAULT"}};
-  for (const auto& v : vifs) {
-    const json first = v.contains("queues") ? v["queues"][0] : json::object();
-    const auto pair = [&](const char* a, const char* b) {
-      return first.contains(a) ? text_of(first[a]) + "/" + text_of(first[b]) : std::string("-");
-    };
-    const std::size_t queues = v.contains("queues") ? v["queues"].size() : 0;
-    rows.push_back({text_of(v["vif"]), text_of(v["interface"]), text_of(v["domid"]), text_of(v["state"]),
-                    std::to_string(queues), pair("tx_ring_ref", "rx_ring_ref"),
-                    pair("event_channel_tx", "event_channel_rx"), text_of(v["connects"]),
-                    text_of(v["fault"])});
+int log_level(const Options& options) {
+  json request{{"command", "log-level"}, {"unset", options.unset}};
+  if (!options.value.empty()) request["value"] = options.value;
+  return show(options, request, nullptr, hushctl::print_log_level);
+}
+
+int capture(const Options& options) {
+  json request = request_of(options, "capture");
+  request["file"] =
+      std::filesystem::absolute(options.file).string();  // the daemon has a directory of its own
+  return show(options, request, nullptr, nullptr);
+}
+
+int version(const Options& options) {
+  const Answer answer = ask(options, json{{"command", "version"}});
+  const json daemon = answer ? answer->value("version", json()) : json();
+  if (options.as_json)
+    std::cout << json{{"hushctl", HUSH_VERSION}, {"hush-backd", daemon}}.dump(2) << '\n';
+  else
+    std::cout << "hushctl " HUSH_VERSION "\nhush-backd "
+              << (answer ? hushctl::text_of(daemon) : "not running here") << '\n';
+  return 0;
+}
+
+hushctl::DaemonFacts gather_daemon_facts(const Options& options) {
+  hushctl::DaemonFacts facts;
+  const Answer answer = ask(options, json{{"command", "list"}});
+  facts.running = answer.has_value();
+  if (!answer) {
+    facts.why_not = answer.error().text;
+    return facts;
   }
-  hushctl::print_table(std::cout, rows);
+  for (const auto& v : answer->value("vifs", json::array()))
+    facts.vifs.push_back({v.value("vif", ""), v.value("interface", ""), v.value("bridge", ""),
+                          v.value("state", "") == "Connected", v.value("queues", json::array()).size(),
+                          v.value("fault", "")});
+  return facts;
 }
 
-void print_stats(const json& vifs) {
-  for (const auto& v : vifs) {
-    std::cout << text_of(v["vif"]) << "  " << text_of(v["state"]) << '\n';
-    std::vector<std::vector<std::string>> rows{{"", "guest_tx", "guest_rx"}};
-    for (const auto& [counter, value] : v["guest_tx"].items())
-      rows.push_back({"  " + counter, text_of(value), text_of(v["guest_rx"][counter])});
+int doctor(const Options& options) {
+  const auto checks =
+      hushctl::examine(hushctl::gather_host_facts(options.root), gather_daemon_facts(options));
+  std::vector<std::vector<std::string>> rows;
+  json lines = json::array();
+  std::size_t problems = 0;
+  for (const auto& check : checks) {
+    problems += !check.ok;
+    rows.push_back({check.ok ? "OK" : "WRONG", check.name, check.text});
+    lines.push_back({{"name", check.name}, {"ok", check.ok}, {"text", check.text}});
+  }
+  if (options.as_json)
+    std::cout << json{{"problems", problems}, {"checks", lines}}.dump(2) << '\n';
+  else
     hushctl::print_table(std::cout, rows);
-    std::cout << "  rx_waits " << v["rx_waits"] << ", rx_gso_checksum_fixup " << v["rx_gso_checksum_fixup"]
-              << '\n';
-    for (const auto& [direction, drops] : v["drops"].items())
-      for (const auto& [reason, count] : drops.items())
-        if (count != 0) std::cout << "  " << direction << " drops " << reason << ' ' << count << '\n';
-  }
+  return problems == 0 ? 0 : hushctl::kProblems;
 }
+
+// The commands, their options, and which function runs each.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.set_version_flag("--version", HUSH_VERSION);
+    app_.footer(kFooter);
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.add_option("--run-dir", options_.run_directory, "the daemon's --run-dir")->capture_default_str();
+    app_.add_option("--timeout", options_.patience, "ms to wait for the daemon's answer")
+        ->check(CLI::Range(1U, 600'000U))
+        ->capture_default_str();
+    app_.add_flag("-j,--json", options_.as_json, "the answer as JSON");
+    add_looking();
+    add_changing();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app_.exit(e) == 0 ? 0 : hushctl::kUsage;
+    }
+    for (const auto& [command, run] : commands_)
+      if (command->parsed()) return run();
+    return hushctl::kUsage;
+  }
+
+ private:
+  CLI::App* add(const char* name, const char* says, std::function<int()> run) {
+    CLI::App* command = app_.add_subcommand(name, says);
+    commands_.emplace_back(command, std::move(run));
+    return command;
+  }
+
+  void add_looking() {
+    const auto& o = options_;
+    add("list", "the vifs, one a line",
+        [&o] { return show(o, request_of(o, "list"), "vifs", hushctl::print_list); });
+    add("show", "one vif: handshake, queues and ring indexes, features, settings and where each comes from",
+        [&o] { return show(o, request_of(o, "show"), "vif", hushctl::print_show); })
+        ->add_option("vif", options_.vif, "as vif1.0")
+        ->required();
+    auto* stats = add("stats", "all counters, or with -w what happens a second", [&o] {
+      return o.every > 0 ? watch(o) : show(o, request_of(o, "stats"), "vifs", hushctl::print_stats);
+    });
+    stats->add_option("vif", options_.vif, "only this one, as vif1.0");
+    stats->add_option("-w,--watch", options_.every, "rates every so many seconds, until interrupted")
+        ->check(CLI::Range(0.01, 86400.0));
+    add("stalls", "queues whose guest takes no frames: since when, and why", [&o] {
+      return show(o, request_of(o, "stalls"), "stalls", hushctl::print_stalls);
+    })->add_option("vif", options_.vif, "only this one, as vif1.0");
+    add("doctor", "what hush-backd needs of this machine: each line OK, or what to do", [&o] {
+      return doctor(o);
+    })->add_option("--root", options_.root, "look at the system below this directory");
+    add("version", "of hushctl and of the daemon", [&o] { return version(o); });
+  }
+
+  void add_changing() {
+    const auto& o = options_;
+    auto* set = add("set", "a setting, for one vif or for several; live", [&o] { return change(o, "set"); });
+    auto* unset = add("unset", "take a setting back: the next place that says it counts",
+                      [&o] { return change(o, "unset"); });
+    for (auto* command : {set, unset}) {
+      command->add_option("key", options_.key, "as rate, max-queues, offload-checksum")->required();
+      auto* place = command->add_option_group("place", "whose setting: one of");
+      place->add_option("--vif", options_.for_vif, "this one, as vif1.0; goes away with it");
+      place->add_option("--domain", options_.for_domain, "those of the guest of this name");
+      place->add_option("--mac", options_.for_mac, "the one with this address");
+      place->add_flag("--default", options_.for_all, "all that nothing stronger is said of");
+      place->require_option(1);
+    }
+    set->add_option("value", options_.value, "its value")->required();
+    auto* level = add("log-level", "of the daemon: show it, or set it", [&o] { return log_level(o); });
+    level->add_option("level", options_.value, "trace, debug, info, warn or error");
+    level->add_flag("--unset", options_.unset, "back to the daemon's --log-level");
+    auto* start =
+        add("capture", "write a vif's frames to a pcap file until stopped", [&o] { return capture(o); });
+    auto* stop = add("capture-stop", "end it",
+                     [&o] { return show(o, request_of(o, "capture-stop"), nullptr, nullptr); });
+    for (auto* command : {start, stop}) command->add_option("vif", options_.vif, "as vif1.0")->required();
+    start->add_option("file", options_.file, "where to")->required();
+  }
+
+  CLI::App app_{"Shows and steers hush-backd, the back end of Xen's network split driver.", "hushctl"};
+  Options options_;
+  std::vector<std::pair<CLI::App*, std::function<int()>>> commands_;
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string run_directory = "/run/hushring", vif, file;
-  bool as_json = false;
-  CLI::App app{"Shows and steers hush-backd."};
-  app.set_version_flag("--version", HUSH_VERSION);
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.add_option("--run-dir", run_directory, "the daemon's --run-dir")->capture_default_str();
-  app.add_flag("-j,--json", as_json, "the answer as JSON");
-  auto* list = app.add_subcommand("list", "the vifs, one a line");
-  auto* stats = app.add_subcommand("stats", "all counters");
-  auto* capture = app.add_subcommand("capture", "write a vif's frames to a pcap file until stopped");
-  auto* stop = app.add_subcommand("capture-stop", "end it");
-  stats->add_option("vif", vif, "only this one, as vif1.0");
-  for (auto* command : {capture, stop}) command->add_option("vif", vif, "as vif1.0")->required();
-  capture->add_option("file", file, "where to")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
-  }
-  const std::string command = app.get_subcommands().front()->get_name();
-  json request{{"command", command}};
-  if (!vif.empty()) request["vif"] = vif;
-  if (!file.empty())
-    request["file"] = std::filesystem::absolute(file).string();  // the daemon has a directory of its own
-  const auto answer = hushctl::ask(run_directory + "/backd.sock", request);
-  if (!answer) {
-    std::cerr << "hushctl: " << answer.error().text << '\n';
-    return exit_code(answer.error());
-  }
-  if (as_json)
-    std::cout << answer->value("vifs", json::object()).dump(2) << '\n';
-  else if (list->parsed())
-    print_list((*answer)["vifs"]);
-  else if (stats->parsed())
-    print_stats((*answer)["vifs"]);
-  return 0;
+  return CommandLine{}.run(argc, argv);
 }

@@ -1,0 +1,97 @@
+// hushctl's text: what a person sees of an answer, whole or from another version.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tools/hushctl/print.hpp"
+#include "tools/hushctl/rates.hpp"
+
+namespace hush::hushctl {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+template <class Print>
+std::string printed(Print print, const json& data) {
+  std::ostringstream out;
+  print(out, data);
+  return out.str();
+}
+
+const json kVif = json::parse(R"({"vif":"vif1.0","interface":"web0","domain":"web","domid":1,"handle":0,
+  "backend_id":"0","backend_path":"/local/domain/0/backend/vif/1/0","mac":"00:16:3e:00:00:02","bridge":"xenbr0",
+  "state":"Connected","connects":1,"mode":"netif","fault":"",
+  "queues":[{"tx_ring_ref":8,"rx_ring_ref":9,"event_channel_tx":5,"event_channel_rx":6,"state":"serving","thread":1,
+    "local_port_tx":11,"local_port_rx":12,
+    "guest_tx":{"req_prod":100,"req_cons":99,"req_event":100,"rsp_prod":99,"rsp_event":98,"requests_waiting":1},
+    "guest_rx":{"req_prod":256,"req_cons":7,"req_event":8,"rsp_prod":7,"rsp_event":8,"requests_waiting":249}}],
+  "handshake":{"backend":"Connected","frontend":"Connected","hotplug_status":"connected"},
+  "features":{"offered":{"sg":true},"frontend":{"sg":true},"in_use":{"sg":false}},
+  "settings":[{"key":"scatter-gather","value":"0","unit":"","source":"hushring/default/scatter-gather",
+    "acts":"at the next connect"}],
+  "stalls":[{"vif":"vif1.0","queue":0,"since_ms":1500,"cause":"the guest posts no receive buffers"}]})");
+
+TEST(HushctlPrint, ListHasTheColumnsOfXlAndItsOwn) {
+  const std::string text = printed(print_list, json::array({kVif}));
+  for (const char* part :
+       {"Idx", "BE", "Mac Addr.", "handle", "state", "evt-ch", "tx-/rx-ring-ref", "BE-path", "interface",
+        "queues", "mode", "fault", "vif1.0", "00:16:3e:00:00:02", "8/9", "5/6", "web0", "netif"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+}
+
+TEST(HushctlPrint, ShowHasIndexesFeaturesSettingsAndStalls) {
+  const std::string text = printed(print_show, kVif);
+  for (const char* part : {"domain web (1)", "stalled for 1500 ms", "serving", "11/12", "249", "guest_rx",
+                           "hushring/default/scatter-gather", "on", "off"})
+    EXPECT_THAT(text, HasSubstr(part));
+}
+
+TEST(HushctlPrint, WhatIsMissingIsADash) {
+  EXPECT_THAT(printed(print_list, json::array({json::object()})), HasSubstr("-"));
+  EXPECT_THAT(printed(print_show, json::object()), HasSubstr("-"));
+  EXPECT_THAT(printed(print_change, json::object()), HasSubstr("-"));
+  printed(print_stats, json::array({json::object()}));
+  printed(print_list, json());
+}
+
+TEST(HushctlPrint, BatchSizesAndDropsThatCame) {
+  const json vif = json::parse(R"({"vif":"vif1.0","state":"Connected",
+    "guest_tx":{"packets":7,"batch_sizes":[3,0,1,0,0,0,0,0,2]},"guest_rx":{"batch_sizes":[0,0,0,0,0,0,0,0,0]},
+    "ethtool":{"tx_frag_overflow":0},"drops":{"guest_tx":{"bad_size":4,"tap_refused":0},"guest_rx":{}}})");
+  const std::string text = printed(print_stats, json::array({vif}));
+  EXPECT_THAT(text, HasSubstr("1:3  4-7:1  256:2\n"));
+  EXPECT_THAT(text, HasSubstr("guest_rx packets in a batch: -"));
+  EXPECT_THAT(text, HasSubstr("guest_tx drops bad_size 4"));
+  EXPECT_EQ(text.find("tap_refused"), std::string::npos);
+  EXPECT_THAT(text, HasSubstr("tx_frag_overflow 0"));
+}
+
+TEST(HushctlPrint, AChangeShowsValueAndSourceBeforeAndAfter) {
+  const json answer = json::parse(R"({"path":"backend/vif/1/0/hushring/rate","was":null,"now":"1000,50000",
+    "acts":"at once","vifs":[{"vif":"vif1.0","before":{"value":"0,0","source":"built in"},
+    "after":{"value":"1000,50000","source":"backend/vif/1/0/hushring/rate"}}]})");
+  const std::string text = printed(print_change, answer);
+  EXPECT_THAT(text, HasSubstr("- -> 1000,50000 (acts at once)"));
+  EXPECT_THAT(text, HasSubstr("vif1.0: 0,0 (built in) -> 1000,50000 (backend/vif/1/0/hushring/rate)"));
+}
+
+TEST(HushctlRates, ADifferenceASecond) {
+  const auto vifs = [](int packets, int drops) {
+    return json::array({{{"vif", "vif1.0"},
+                         {"guest_tx", {{"packets", packets}, {"batch_sizes", {1, 2}}}},
+                         {"drops", {{"guest_tx", {{"bad_size", drops}, {"tap_refused", 1}}}}}}});
+  };
+  const json result = rates(vifs(100, 0), vifs(300, 10), 2.0);
+  ASSERT_EQ(result.size(), 1U);
+  EXPECT_EQ(result[0]["guest_tx"]["packets"], 100.0);
+  EXPECT_EQ(result[0]["drops"]["guest_tx"], 5.0);
+  EXPECT_EQ(rates(vifs(300, 0), vifs(50, 0), 1.0)[0]["guest_tx"]["packets"], 50.0)
+      << "a vif that was made again";
+  EXPECT_TRUE(rates(json::array(), vifs(1, 1), 1.0).empty()) << "a vif that came only now has no rate yet";
+}
+
+}  // namespace
+}  // namespace hush::hushctl

@@ -1,0 +1,34 @@
+// What hush-backd needs of a machine, each with what to do where it is missing. Pure: facts in, findings out.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "tools/hushctl/host_facts.hpp"
+
+namespace hush::hushctl {
+
+// What the daemon says of a vif.
+struct VifFinding {
+  std::string name;
+  std::string interface;
+  std::string bridge;  // that it is to be plugged into; empty: none is said
+  bool connected = false;
+  std::size_t queues = 0;
+  std::string fault;
+};
+
+struct DaemonFacts {
+  bool running = false;
+  std::string why_not;  // what asking it ended with
+  std::vector<VifFinding> vifs;
+};
+
+struct Check {
+  std::string name;
+  bool ok = false;
+  std::string text;  // what is so; where it is wrong, what to do as well
+};
+
+[[nodiscard]] std::vector<Check> examine(const HostFacts& host, const DaemonFacts& daemon);
+
+}  // namespace hush::hushctl

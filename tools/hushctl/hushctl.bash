@@ -1,0 +1,17 @@
+# shellcheck shell=bash
+# Completion of hushctl for bash.
+_hushctl() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
+  case $before in
+    hushctl) words="list show stats stalls set unset log-level capture capture-stop doctor version --json --help" ;;
+    show | stats | stalls | capture | capture-stop | --vif)
+      words=$(hushctl list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+    set | unset)
+      words="rate max-queues offload-checksum offload-segmentation scatter-gather multicast-control rx-stall-timeout
+        rx-drain-timeout grant-budget" ;;
+    log-level) words="trace debug info warn error --unset" ;;
+    *) words="--vif --domain --mac --default --json --run-dir --timeout" ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+complete -o default -F _hushctl hushctl

@@ -1,0 +1,171 @@
+#include "tools/hushctl/print.hpp"
+
+#include <initializer_list>
+#include <vector>
+
+#include "tools/hushctl/table.hpp"
+
+namespace hush::hushctl {
+namespace {
+
+using nlohmann::json;
+using Rows = std::vector<std::vector<std::string>>;
+
+// A field of an object, null where it is missing: an answer may come from another version.
+const json& field(const json& object, const char* name) {
+  static const json kNothing;
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return found == object.end() ? kNothing : *found;
+}
+
+std::string text(const json& object, const char* name) {
+  return text_of(field(object, name));
+}
+
+// "8/9": two fields of an object, "-" where they are missing.
+std::string pair(const json& object, const char* a, const char* b) {
+  return field(object, a).is_null() ? "-" : text(object, a) + "/" + text(object, b);
+}
+
+std::string event_channels(const json& queue) {
+  const std::string tx = text(queue, "event_channel_tx"), rx = text(queue, "event_channel_rx");
+  return tx == rx ? tx : tx + "/" + rx;
+}
+
+void print_queues(std::ostream& out, const json& queues) {
+  Rows rows{{"  queue", "state", "thread", "evt-ch", "local", "ring", "req_prod", "req_cons", "req_event",
+             "rsp_prod", "rsp_event", "waiting"}};
+  for (std::size_t i = 0; i < queues.size(); ++i)
+    for (const char* direction : {"guest_tx", "guest_rx"}) {
+      const json& queue = queues[i];
+      const json& ring = field(queue, direction);
+      const bool first = direction == std::string("guest_tx");
+      rows.push_back({first ? "  " + std::to_string(i) : "", first ? text(queue, "state") : "",
+                      first ? text(queue, "thread") : "", first ? event_channels(queue) : "",
+                      first ? pair(queue, "local_port_tx", "local_port_rx") : "", direction,
+                      text(ring, "req_prod"), text(ring, "req_cons"), text(ring, "req_event"),
+                      text(ring, "rsp_prod"), text(ring, "rsp_event"), text(ring, "requests_waiting")});
+    }
+  print_table(out, rows);
+}
+
+void print_features(std::ostream& out, const json& features) {
+  Rows rows{{"  feature", "offered", "frontend", "in use"}};
+  const auto shown = [&](const char* whose, const std::string& name) {
+    const json& value = field(field(features, whose), name.c_str());
+    return value.is_boolean() ? std::string(value.get<bool>() ? "on" : "off") : std::string("-");
+  };
+  for (const auto& [name, value] : field(features, "offered").items())
+    rows.push_back({"  " + name, shown("offered", name), shown("frontend", name), shown("in_use", name)});
+  print_table(out, rows);
+}
+
+void print_settings(std::ostream& out, const json& settings) {
+  Rows rows{{"  setting", "value", "unit", "source", "acts"}};
+  for (const auto& s : settings)
+    rows.push_back(
+        {"  " + text(s, "key"), text(s, "value"), text(s, "unit"), text(s, "source"), text(s, "acts")});
+  print_table(out, rows);
+}
+
+// "1:530 2-3:12 4-7:1": only the sizes that came.
+std::string histogram(const json& sizes) {
+  std::string line;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 0) continue;
+    const std::size_t low = std::size_t{1} << i, high = 2 * low - 1;
+    const bool last = i + 1 == sizes.size();
+    line += (line.empty() ? "" : "  ") + std::to_string(low) +
+            (last || low == high ? "" : "-" + std::to_string(high)) + ":" + sizes[i].dump();
+  }
+  return line.empty() ? "-" : line;
+}
+
+void print_counts_of(std::ostream& out, const json& vif) {
+  Rows rows{{"  counter", "guest_tx", "guest_rx"}};
+  for (const char* counter : {"packets", "bytes", "slots", "batches", "copy_calls", "copies", "notifies_sent",
+                              "notifies_saved", "events"})
+    rows.push_back({std::string("  ") + counter, text(field(vif, "guest_tx"), counter),
+                    text(field(vif, "guest_rx"), counter)});
+  print_table(out, rows);
+  for (const char* direction : {"guest_tx", "guest_rx"})
+    out << "  " << direction
+        << " packets in a batch: " << histogram(field(field(vif, direction), "batch_sizes")) << '\n';
+  out << "  rx_waits " << text(vif, "rx_waits");
+  for (const auto& [name, count] : field(vif, "ethtool").items()) out << ", " << name << ' ' << count;
+  out << '\n';
+  for (const auto& [direction, drops] : field(vif, "drops").items())
+    for (const auto& [reason, count] : drops.items())
+      if (count != 0) out << "  " << direction << " drops " << reason << ' ' << count << '\n';
+}
+
+}  // namespace
+
+std::string text_of(const json& value) {
+  if (value.is_string()) return value.get<std::string>().empty() ? "-" : value.get<std::string>();
+  return value.is_null() ? "-" : value.dump();
+}
+
+void print_list(std::ostream& out, const json& vifs) {
+  Rows rows{{"VIF", "Idx", "BE", "Mac Addr.", "handle", "state", "evt-ch", "tx-/rx-ring-ref", "BE-path",
+             "interface", "queues", "mode", "fault"}};
+  for (const auto& v : vifs) {
+    const json& queues = field(v, "queues");
+    const json first = queues.empty() ? json::object() : queues[0];
+    rows.push_back({text(v, "vif"), text(v, "handle"), text(v, "backend_id"), text(v, "mac"),
+                    text(v, "handle"), text(v, "state"), event_channels(first),
+                    pair(first, "tx_ring_ref", "rx_ring_ref"), text(v, "backend_path"), text(v, "interface"),
+                    std::to_string(queues.size()), text(v, "mode"), text(v, "fault")});
+  }
+  print_table(out, rows);
+}
+
+void print_show(std::ostream& out, const json& vif) {
+  const json& handshake = field(vif, "handshake");
+  out << text(vif, "vif") << ": domain " << text(vif, "domain") << " (" << text(vif, "domid")
+      << "), interface " << text(vif, "interface") << ", MAC " << text(vif, "mac") << ", bridge "
+      << text(vif, "bridge") << '\n'
+      << "  back end " << text(handshake, "backend") << ", front end " << text(handshake, "frontend")
+      << ", hotplug " << text(handshake, "hotplug_status") << ", connects " << text(vif, "connects")
+      << ", mode " << text(vif, "mode") << '\n';
+  if (text(vif, "fault") != "-") out << "  cut off: " << text(vif, "fault") << '\n';
+  for (const auto& stall : field(vif, "stalls"))
+    out << "  queue " << text(stall, "queue") << " stalled for " << text(stall, "since_ms")
+        << " ms: " << text(stall, "cause") << '\n';
+  print_queues(out, field(vif, "queues"));
+  print_features(out, field(vif, "features"));
+  print_settings(out, field(vif, "settings"));
+}
+
+void print_stats(std::ostream& out, const json& vifs) {
+  for (const auto& v : vifs) {
+    out << text(v, "vif") << ' ' << text(v, "state") << '\n';
+    print_counts_of(out, v);
+  }
+}
+
+void print_stalls(std::ostream& out, const json& stalls) {
+  Rows rows{{"VIF", "queue", "for ms", "cause"}};
+  for (const auto& s : stalls)
+    rows.push_back({text(s, "vif"), text(s, "queue"), text(s, "since_ms"), text(s, "cause")});
+  print_table(out, rows);
+}
+
+void print_change(std::ostream& out, const json& answer) {
+  out << text(answer, "path") << ": " << text(answer, "was") << " -> " << text(answer, "now") << " (acts "
+      << text(answer, "acts") << ")\n";
+  for (const auto& v : field(answer, "vifs")) {
+    const json &before = field(v, "before"), &after = field(v, "after");
+    out << text(v, "vif") << ": " << text(before, "value") << " (" << text(before, "source") << ") -> "
+        << text(after, "value") << " (" << text(after, "source") << ")\n";
+  }
+  if (field(answer, "vifs").empty()) out << "no vif's value changed\n";
+}
+
+void print_log_level(std::ostream& out, const json& answer) {
+  const json &before = field(answer, "before"), &after = field(answer, "after");
+  if (before != after) out << text(before, "value") << " (" << text(before, "source") << ") -> ";
+  out << text(after, "value") << " (" << text(after, "source") << ")\n";
+}
+
+}  // namespace hush::hushctl
