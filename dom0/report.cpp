@@ -40,7 +40,8 @@ json features_json(const xenstore::Features& f) {
           {"ipv4_csum", f.ipv4_csum},
           {"ipv6_csum", f.ipv6_csum},
           {"rx_notify", f.rx_notify},
-          {"split_event_channels", f.split_event_channels}};
+          {"split_event_channels", f.split_event_channels},
+          {"multicast_control", f.multicast_control}};
 }
 
 json ring_json(const ring::Look& look) {

@@ -128,9 +128,10 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
     return done;
   if (auto done = view.write(at(directory, key::kFeatureRxCopy), "1"); !done) return done;
   if (auto done = view.write(at(directory, key::kFeatureRxFlip), "0"); !done) return done;
-  for (const char* key :
-       {key::kFeatureMulticastControl, key::kFeatureDynamicMulticastControl, key::kFeatureCtrlRing})
-    if (auto done = view.write(at(directory, key), "1"); !done) return done;
+  for (const char* key : {key::kFeatureMulticastControl, key::kFeatureDynamicMulticastControl})
+    if (auto done = view.write(at(directory, key), features.multicast_control ? "1" : "0"); !done)
+      return done;
+  if (auto done = view.write(at(directory, key::kFeatureCtrlRing), "1"); !done) return done;
   if (auto done = view.write(at(directory, key::kCarrier), "0"); !done) return done;
   return view.write(at(directory, key::kFeatureSplitEventChannels),
                     features.split_event_channels ? "1" : "0");

@@ -35,6 +35,7 @@ struct Features {
   bool ipv6_csum = false;
   bool rx_notify = false;             // front end only
   bool split_event_channels = false;  // back end only
+  bool multicast_control = false;     // back end only
   bool operator==(const Features&) const = default;
 };
 

@@ -15,6 +15,7 @@ constexpr std::uint32_t kMaxGrants = 1U << 20;
 // What a complaint repeats of a bad value.
 constexpr std::size_t kShown = 32;
 
+// grant-budget's: half of a table of 64 frames of 512 entries; the rest is for disks and consoles.
 constexpr std::array<SettingInfo, kVifSettings> kTable{{
     {key::kRate, "bytes,us", 1, UINT32_MAX, "0,0", Acts::at_once,
      "what the guest may send: bytes in each interval of so many microseconds; an interval of 0: no limit",
@@ -38,7 +39,7 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
      "a frame that has waited so long for receive buffers is dropped; 0: it waits for ever",
      &VifSettings::rx_drain_timeout},
     {key::kGrantBudget, "grefs", 0, kMaxGrants, "16384", Acts::at_next_connect,
-     "grant references that a guest may be asked for in queues, some 514 each; 0: any number",
+     "grant references that a guest's vifs may take together for their queues, 514 each; 0: any number",
      &VifSettings::grant_budget},
 }};
 
@@ -156,6 +157,7 @@ Resolved resolve(std::span<const Said> weakest_first) {
 Features allowed(Features features, const VifSettings& settings) {
   if (!settings.offload_checksum) features.ipv4_csum = features.ipv6_csum = false;
   if (!settings.scatter_gather) features.sg = false;
+  if (!settings.multicast_control) features.multicast_control = false;
   // A segment leaves its checksum to the receiver, and is larger than a slot.
   if (!settings.offload_segmentation || !settings.offload_checksum || !settings.scatter_gather)
     features.gso_tcpv4 = features.gso_tcpv6 = false;

@@ -14,11 +14,10 @@
 namespace hush::dom0 {
 
 inline constexpr std::uint32_t kGrantsOfQueue = 2 * netif::kSlots + 2;
-// Half of a table of 64 frames: the rest is for disks and consoles.
-inline constexpr std::uint32_t kDefaultGrantBudget = 64 * 512 / 2;
 
-// budget: grants that the vifs of one guest may take together; 0: any number. taken: queues that its other
-// vifs have, or were offered and may still take. At least 1: a vif without a queue is none.
+// budget: the setting grant-budget, grants that the vifs of one guest may take together; 0: any number.
+// taken: queues that its other vifs have, or were offered and may still take. At least 1: a vif without a
+// queue is none.
 [[nodiscard]] constexpr std::uint32_t queues_to_offer(std::uint32_t wanted, std::uint32_t taken,
                                                       std::uint32_t budget) {
   if (budget == 0) return wanted;

@@ -20,7 +20,8 @@ constexpr char kBackendMac[] = "fe:ff:ff:ff:ff:ff";
 
 xenstore::Features offered_features() {
   xenstore::Features f;
-  f.sg = f.gso_tcpv4 = f.gso_tcpv6 = f.ipv6_csum = f.split_event_channels = true;
+  f.sg = f.gso_tcpv4 = f.gso_tcpv6 = f.ipv6_csum = true;
+  f.split_event_channels = f.multicast_control = true;
   return f;
 }
 
@@ -55,7 +56,6 @@ std::string Vif::interface_name() const {
 
 void Vif::apply(xenstore::Resolved settings) {
   settings_ = std::move(settings);
-  if (!connected()) offered_ = xenstore::allowed(offered_features(), settings_.values);
 }
 
 void Vif::update() {
@@ -109,6 +109,7 @@ void Vif::begin(const xenstore::BackendSettings& settings) {
   if (!self || !peer) return;
   if (serving(*self) && (*peer == XenbusState::connected || *peer == XenbusState::reconfiguring)) {
     spdlog::info("{}: taking over a connected vif", name());
+    offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
     if (done) done = connect(settings);
     if (!done) return fail(done.error().text);
@@ -141,8 +142,8 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
   offered_ = xenstore::allowed(offered_features(), settings_.values);
-  offered_queues_ = queues_to_offer(settings_.values.max_queues, host_.ledger.others(id_),
-                                    settings_.values.grant_budget);
+  offered_queues_ =
+      queues_to_offer(settings_.values.max_queues, host_.ledger.others(id_), settings_.values.grant_budget);
   host_.ledger.count(id_, offered_queues_);
   return host_.store.transact([&](xenstore::View& view) {
     return xenstore::write_backend_offer(view, id_, offered_, offered_queues_);
@@ -245,7 +246,7 @@ Result<void> Vif::set_carrier(bool up) {
 
 void Vif::sample_multicast(const std::string& frontend) {
   if (auto wanted = xenstore::read_multicast_request(host_.store.view(), frontend))
-    multicast_.apply(*wanted);
+    multicast_.apply(*wanted && offered_.multicast_control);
   else
     spdlog::warn("{}: {}", name(), wanted.error().text);
 }

@@ -139,7 +139,7 @@ RC_GTEST_PROP(VifSettings, NeverABadValueNeverALostGoodOne, ()) {
 
 TEST(VifSettings, WhatIsSwitchedOffIsNeitherOfferedNorUsed) {
   Features all;
-  all.sg = all.gso_tcpv4 = all.gso_tcpv6 = all.ipv6_csum = all.rx_notify = true;
+  all.sg = all.gso_tcpv4 = all.gso_tcpv6 = all.ipv6_csum = all.rx_notify = all.multicast_control = true;
   VifSettings s;
   EXPECT_EQ(allowed(all, s), all);
   s.offload_segmentation = false;
@@ -155,6 +155,11 @@ TEST(VifSettings, WhatIsSwitchedOffIsNeitherOfferedNorUsed) {
   expected = all;
   expected.sg = expected.gso_tcpv4 = expected.gso_tcpv6 = false;
   EXPECT_EQ(allowed(all, s), expected) << "a segment is larger than a slot";
+  s = {};
+  s.multicast_control = false;
+  expected = all;
+  expected.multicast_control = false;
+  EXPECT_EQ(allowed(all, s), expected);
 }
 
 TEST(VifSettings, Places) {
