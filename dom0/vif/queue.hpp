@@ -88,7 +88,7 @@ class Queue final : private event::Served {
   EvtchnPort rx_port_{};                   // tx_port_ again where one channel serves both
   std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
   bool failed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds of us
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);          // for what the loop still holds of us
   std::optional<std::chrono::steady_clock::time_point> starved_since_;  // receive buffers are missing
 };
 
