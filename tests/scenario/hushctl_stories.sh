@@ -19,7 +19,7 @@ eventually() {
   local end=$((SECONDS + 30))
   until "$@"; do [ $SECONDS -lt $end ] || return 1; done
 }
-store() { in_domain 0 "xenstore-$@"; }
+store() { in_domain 0 "xenstore-$1" "${@:2}"; } # store read PATH
 store_is() { [ "$(store read "$1" 2>/dev/null)" = "$2" ]; }
 # One line on stderr, nothing on stdout, and this exit code.
 refused() { # refused CODE COMMAND...
@@ -85,6 +85,11 @@ story_settings() {
   check tcp-in tcp 1 8 -R
 }
 
+# Each is answered, show perhaps with "no such vif".
+read_all() {
+  [[ $(status_of host_hushctl show -j vif1.0) == [03] ]] && host_hushctl stats -j && host_hushctl stalls -j
+}
+
 story_hushctl() {
   local rounds=0 readers
   host_up 1 || return 1
@@ -133,7 +138,7 @@ if len(ask(b'{"command":"list"}')["vifs"]) != 1: sys.exit("no list afterwards")
 PYTHON
   check still-there kill -0 "$(cat "$host_pids/backd")"
   # Readers all the while that vifs come and go: none may harm the daemon, none may see half a vif.
-  while host_hushctl show -j vif1.0 && host_hushctl stats -j && host_hushctl stalls -j || [ $? = 3 ]; do :; done >/dev/null 2>&1 &
+  while read_all; do :; done >/dev/null 2>&1 &
   readers=$!
   while [ $rounds -lt 3 ]; do
     host_stop frontd-1
