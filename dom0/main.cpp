@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "common/event/cpu_list.hpp"
 #include "common/telemetry/control_server.hpp"
 #include "dom0/control.hpp"
 #include "dom0/preflight.hpp"
@@ -21,6 +22,7 @@ using namespace hush;
 
 struct Options {
   unsigned threads = 1;
+  std::string pin;        // processors for them; empty: any
   unsigned polling = 50;  // microseconds: about what one sleep and wake-up cost
   unsigned queues = std::clamp(std::thread::hardware_concurrency(), 1U, xenstore::kMaxQueues);
   std::string run_directory = "/run/hushring";
@@ -33,9 +35,16 @@ constexpr unsigned kMaxPolling = 1'000'000;
 
 Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId self) {
   dom0::allow_shared_pages(options.threads * dom0::BatchMemory::kPages);
+  std::vector<unsigned> cpus;
+  if (!options.pin.empty()) {
+    auto list = event::parse_cpu_list(options.pin, event::available_cpus());
+    if (!list) return list.error();
+    cpus = std::move(*list);
+  }
   std::vector<dom0::Worker> workers;
   for (unsigned i = 0; i < options.threads; ++i) {
-    auto thread = event::DataThread::start("hush-data-" + std::to_string(i));
+    const auto cpu = cpus.empty() ? std::nullopt : std::optional(cpus[i % cpus.size()]);
+    auto thread = event::DataThread::start("hush-data-" + std::to_string(i), cpu);
     if (!thread) return thread.error();
     auto pages = xen::CopyPages::create(dom0::BatchMemory::kPages, self);
     if (!pages) return pages.error();
@@ -97,6 +106,11 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "data threads")
       ->check(CLI::Range(1U, kMaxThreads))
       ->capture_default_str();
+  app.add_option("--pin", options.pin, "processors to keep the data threads on, in turn, as 0-3,5")
+      ->check([](const std::string& text) {
+        const auto list = event::parse_cpu_list(text, event::available_cpus());
+        return list ? std::string() : list.error().text;
+      });
   app.add_option("--poll", options.polling,
                  "microseconds for which a queue without work is polled before it waits for an event")
       ->check(CLI::Range(0U, kMaxPolling))

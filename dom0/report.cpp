@@ -30,6 +30,7 @@ json direction(const Vif& vif, DirectionCounters QueueCounters::*which) {
   for (std::size_t i = 0; i < kBatchSizes; ++i)
     counts["batch_sizes"].push_back(
         sum(vif, [&](const QueueCounters& q) -> const Counter& { return (q.*which).batch_sizes[i]; }));
+  add("storms", &DirectionCounters::storms);
   return counts;
 }
 
@@ -70,15 +71,15 @@ json settings_json(const xenstore::Resolved& settings) {
 constexpr auto kStallShown = std::chrono::seconds(1);
 
 json stall_json(const Vif& vif, std::size_t queue, const QueueLook& look) {
-  const auto lasted = std::chrono::steady_clock::now() - *look.stalled_since;
+  const auto lasted = StallWatch::Clock::now() - look.stall->since;
   return {{"vif", vif.name()},
           {"queue", queue},
-          {"cause", "the guest posts no receive buffers"},
+          {"cause", to_text(*look.stall)},
           {"since_ms", std::chrono::duration_cast<std::chrono::milliseconds>(lasted).count()}};
 }
 
 bool shown_as_stalled(const QueueLook& look) {
-  return look.stalled_since && std::chrono::steady_clock::now() - *look.stalled_since >= kStallShown;
+  return look.stall && StallWatch::Clock::now() - look.stall->since >= kStallShown;
 }
 
 // What `ethtool -S` says of the kernel's vif, by its names. Frames are copied here, never mapped, and a frame
@@ -134,7 +135,7 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
     const QueueLook& look = looks[i].queue;
     json& queue = all["queues"][i];
     queue["state"] = look.state;
-    queue["thread"] = looks[i].worker;
+    queue["thread"] = looks[i].thread;
     queue["local_port_tx"] = look.tx_port.value;
     queue["local_port_rx"] = look.rx_port.value;
     queue["guest_tx"] = ring_json(look.tx);
@@ -170,7 +171,9 @@ json count(const Vif& vif) {
           {"guest_tx", direction(vif, &QueueCounters::guest_tx)},
           {"guest_rx", direction(vif, &QueueCounters::guest_rx)},
           {"packets_by_queue", packets},
+          {"tx_throttled", total(&QueueCounters::tx_throttled)},
           {"rx_waits", total(&QueueCounters::rx_waits)},
+          {"rx_stalls", total(&QueueCounters::rx_stalls)},
           {"ethtool", ethtool_counters(total(&QueueCounters::rx_gso_checksum_fixup))},
           {"drops", {{"guest_tx", tx_drops}, {"guest_rx", rx_drops}}}};
 }

@@ -1,6 +1,7 @@
 #include "common/event/data_thread.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -26,15 +27,16 @@ void pause_processor() {
 }
 }  // namespace
 
-DataThread::DataThread(xen::EventChannels channels, xen::GrantTable grants)
-    : channels_(std::move(channels)), grants_(std::move(grants)) {}
+DataThread::DataThread(std::string name, xen::EventChannels channels, xen::GrantTable grants)
+    : name_(std::move(name)), channels_(std::move(channels)), grants_(std::move(grants)) {}
 
-Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name) {
+Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name, std::optional<unsigned> cpu) {
   auto channels = xen::EventChannels::open();
   if (!channels) return channels.error();
   auto grants = xen::GrantTable::open();
   if (!grants) return grants.error();
-  std::unique_ptr<DataThread> self{new DataThread(std::move(*channels), std::move(*grants))};
+  std::unique_ptr<DataThread> self{
+      new DataThread(name.substr(0, 15), std::move(*channels), std::move(*grants))};
   self->watcher_ =
       std::make_unique<FdWatcher>(self->loop_, self->channels_.fd(), [t = self.get()] { t->on_channels(); });
   self->watcher_->on();
@@ -45,7 +47,14 @@ Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   self->thread_ = std::thread([t = self.get()] { t->run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(self->thread_.native_handle(), name.substr(0, 15).c_str());
+  pthread_setname_np(self->thread_.native_handle(), self->name_.c_str());
+  if (cpu) {
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(*cpu, &only);
+    errno = pthread_setaffinity_np(self->thread_.native_handle(), sizeof only, &only);
+    if (errno != 0) return errno_error("keep data thread " + name + " on processor " + std::to_string(*cpu));
+  }
   return self;
 }
 
@@ -58,13 +67,15 @@ DataThread::~DataThread() {
 
 Result<EvtchnPort> DataThread::bind(DomId peer, EvtchnPort remote, std::function<void()> on_event) {
   auto port = channels_.bind(peer, remote);
-  if (port) bound_[port->value] = {std::move(on_event)};
+  if (port)
+    bound_.insert_or_assign(port->value, Bound{std::move(on_event), boost::asio::steady_timer(loop_)});
   return port;
 }
 
 Result<EvtchnPort> DataThread::alloc_unbound(DomId peer, std::function<void()> on_event) {
   auto port = channels_.alloc_unbound(peer);
-  if (port) bound_[port->value] = {std::move(on_event)};
+  if (port)
+    bound_.insert_or_assign(port->value, Bound{std::move(on_event), boost::asio::steady_timer(loop_)});
   return port;
 }
 
@@ -88,10 +99,20 @@ void DataThread::pay_later() {
   });
 }
 
-void DataThread::listen(EvtchnPort port) {
+bool DataThread::listen(EvtchnPort port, std::uint64_t work) {
   const auto found = bound_.find(port.value);
-  if (found == bound_.end() || !std::exchange(found->second.masked, false)) return;
-  channels_.unmask(port);
+  if (found == bound_.end() || !std::exchange(found->second.masked, false)) return false;
+  const auto wait = found->second.storm.after_event(work);
+  if (wait.count() == 0) {
+    channels_.unmask(port);
+    return false;
+  }
+  // An event that comes meanwhile stays pending in the hypervisor: it is late, not lost.
+  found->second.late.expires_after(wait);
+  found->second.late.async_wait([this, port](const boost::system::error_code& stopped) {
+    if (!stopped) channels_.unmask(port);
+  });
+  return true;
 }
 
 void DataThread::on_channels() {

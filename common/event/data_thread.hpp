@@ -16,6 +16,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "common/event/fd_watcher.hpp"
+#include "common/event/storm_guard.hpp"
 #include "common/xen/event_channels.hpp"
 #include "common/xen/grant_table.hpp"
 
@@ -43,8 +45,10 @@ class Served {
 class DataThread {
  public:
   // Opens the Xen handles here, so that a missing device node is an error of the caller's, then starts.
-  static Result<std::unique_ptr<DataThread>> start(const std::string& name);
+  // name: as ps and top show it, at most 15 characters. cpu: the processor to stay on; none: any.
+  static Result<std::unique_ptr<DataThread>> start(const std::string& name, std::optional<unsigned> cpu = {});
   ~DataThread();
+  [[nodiscard]] const std::string& name() const { return name_; }
 
   // Runs f on the thread and waits for its value. Never call it from the thread itself.
   template <class F>
@@ -70,12 +74,14 @@ class DataThread {
   Result<EvtchnPort> alloc_unbound(DomId peer, std::function<void()> on_event);
   void unbind(EvtchnPort port);
   // Takes events of the port again. Look at the ring after it, not before: what comes from now on is told.
-  void listen(EvtchnPort port);
+  // work: what was done for the port so far, as a count. A peer that sends events for nothing is heard later
+  // (StormGuard): true.
+  bool listen(EvtchnPort port, std::uint64_t work);
   // An event that cannot be sent is owed and tried again: without it the other end would sleep for ever.
   void notify(EvtchnPort port);
 
  private:
-  DataThread(xen::EventChannels channels, xen::GrantTable grants);
+  DataThread(std::string name, xen::EventChannels channels, xen::GrantTable grants);
   using Clock = std::chrono::steady_clock;
   struct InTurn {
     Served* one;
@@ -84,7 +90,9 @@ class DataThread {
   };
   struct Bound {
     std::function<void()> on_event;
-    bool masked = false;
+    boost::asio::steady_timer late;  // until a port that stormed is unmasked
+    StormGuard storm{};
+    bool masked = false;  // an event came, and nobody has listened since
   };
   void run();
   void round();
@@ -92,6 +100,7 @@ class DataThread {
   void on_channels();
   void pay_later();
 
+  std::string name_;
   boost::asio::io_context loop_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{
       loop_.get_executor()};

@@ -107,6 +107,10 @@ class Endpoint {
   // A private copy of the next message. Call no more often than pending() said.
   [[nodiscard]] In take() { return page_->slot[consumed_++ & (kSlots - 1)].template take<In>(); }
 
+  // The last `count` messages taken stay in the ring after all, and are taken anew: what was read of them is
+  // void.
+  void give_back(std::uint32_t count) { consumed_ -= count; }
+
   // Messages that may still be put: free slots (front), answers owed (back).
   [[nodiscard]] std::uint32_t room() const {
     return Side::kFront ? kSlots - (produced_ - consumed_) : consumed_ - produced_;

@@ -21,11 +21,13 @@ enum class RxDrop : std::uint8_t {
   grant_copy_failed,     // the guest's grant was bad
   multicast_not_wanted,  // the guest asked for the groups that it lists, and this is none of them
   backlog_full,          // steered to a queue for which as much waits as may
+  waited_too_long,       // the guest posted no slots for it (rx-drain-timeout)
 };
-inline constexpr std::size_t kRxDrops = 5;
+inline constexpr std::size_t kRxDrops = 6;
 [[nodiscard]] constexpr std::string_view name(RxDrop d) {
-  constexpr std::array<std::string_view, kRxDrops> kNames{
-      "needs_scatter_gather", "gso_not_agreed", "grant_copy_failed", "multicast_not_wanted", "backlog_full"};
+  constexpr std::array<std::string_view, kRxDrops> kNames{"needs_scatter_gather", "gso_not_agreed",
+                                                          "grant_copy_failed",    "multicast_not_wanted",
+                                                          "backlog_full",         "waited_too_long"};
   return kNames[static_cast<std::size_t>(d)];
 }
 
@@ -42,6 +44,7 @@ struct DirectionCounters {
   Counter notifies_sent;   // events to the guest
   Counter notifies_saved;  // publishes that needed no event
   Counter events;          // events from the guest
+  Counter storms;          // times that its events were left waiting, since they came for nothing
   std::array<Counter, kBatchSizes> batch_sizes;
 
   void count_batch(std::size_t of) {
@@ -56,6 +59,8 @@ struct QueueCounters {
   std::array<Counter, netif::kTxFaults> tx_faults;
   std::array<Counter, kRxDrops> rx_drops;
   Counter tx_hashes;              // packets that came with a hash of the guest's; the TAP has no place for it
+  Counter tx_throttled;           // times that the guest's packets waited for its rate
+  Counter rx_stalls;              // times that the guest stalled
   Counter rx_waits;               // times a frame waited for the guest to post slots
   Counter rx_gso_checksum_fixup;  // as the kernel netback's ethtool counter: GSO without csum_blank
 };

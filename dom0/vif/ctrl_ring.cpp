@@ -19,7 +19,7 @@ Result<std::unique_ptr<CtrlRing>> CtrlRing::connect(event::DataThread& thread, B
   std::unique_ptr<CtrlRing> ring{
       new CtrlRing(thread, memory, peer, std::move(*page), steering, std::move(on_fault))};
   auto port = thread.bind(peer, address.port, [self = ring.get()] {
-    self->thread_.listen(self->port_);
+    (void)self->thread_.listen(self->port_, self->ring_.position().consumed);
     self->run();
   });
   if (!port) return port.error();

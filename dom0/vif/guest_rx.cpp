@@ -44,7 +44,10 @@ Pass GuestRx::run(bool& notify) {
     fault_ = "guest_rx ring index impossible";
     return Pass::fault;
   }
-  if (*pending < wanted_) return Pass::idle;
+  if (*pending >= wanted_)
+    wanted_ = 0;
+  else if (holding_)
+    return Pass::idle;
   bool dropped = false;
   const std::size_t count = gather(*pending, dropped);
   if (count == 0) return dropped ? Pass::moved : Pass::idle;
@@ -59,15 +62,11 @@ Pass GuestRx::run(bool& notify) {
   return Pass::moved;
 }
 
-// Frames of the TAP that the guest has room for: a ringful of reads at most.
+// Frames of the TAP that the guest has room for, and one more in hand where it has not: a ringful of reads at
+// most.
 std::size_t GuestRx::gather(std::size_t room, bool& dropped) {
   std::size_t count = 0, at = 0;
-  wanted_ = 0;
   for (std::size_t reads = 0; reads < netif::kSlots && at < netif::kSlots * kPageSize; ++reads) {
-    if (room == 0) {
-      wanted_ = 1;
-      break;
-    }
     Frame& frame = frames_[count];
     if (!next_frame(at, frame)) break;
     if (!admit(frame)) {
@@ -81,6 +80,7 @@ std::size_t GuestRx::gather(std::size_t room, bool& dropped) {
     }
     at = behind(at, frame.length);
     room -= frame.slots();
+    wanted_ = 0;
     ++count;
   }
   return count;
@@ -89,6 +89,12 @@ std::size_t GuestRx::gather(std::size_t room, bool& dropped) {
 bool GuestRx::ask_for_event() {
   counters_.rx_waits.add();
   return ring_.final_check(wanted_);
+}
+
+void GuestRx::drop_backlog() {
+  Frame frame;
+  for (std::size_t i = 0; i < kLongestBacklog && next_frame(0, frame); ++i)
+    counters_.rx_drops[static_cast<std::size_t>(RxDrop::waited_too_long)].add();
 }
 
 bool GuestRx::next_frame(std::size_t at, Frame& frame) {

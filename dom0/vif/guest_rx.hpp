@@ -2,7 +2,7 @@
 // call, answer each request in its own slot, publish once.
 //
 // The backlog is the TAP's own queue (bounded by its txqueuelen, drops counted by the kernel) and at most one
-// frame here: while the guest posts no slots nothing is read.
+// frame in hand here: while the guest lacks slots for that one nothing more is read.
 #pragma once
 #include <array>
 #include <memory>
@@ -30,12 +30,20 @@ class GuestRx {
   // One batch. notify is set where the guest wants an event. idle with starved(): nothing is to be read from
   // the TAP until the guest posts slots.
   Pass run(bool& notify);
-  [[nodiscard]] bool starved() const { return wanted_ > 0; }
-  // For the slots that are wanted, where starved(). True: they are there already, and no event will come for
-  // them.
+  // A frame is in hand, and the guest has posted fewer slots than it needs.
+  [[nodiscard]] bool starved() const { return holding_; }
+  // Slots that the guest did not have for the last frame that needed them; 0: it had enough.
+  [[nodiscard]] std::uint32_t wanted() const { return wanted_; }
+  // For wanted() slots, where it is not 0. True: they are there already, and no event will come for them.
   [[nodiscard]] bool ask_for_event();
-  // A frame is here already, out of the TAP.
-  [[nodiscard]] bool has_frame() const { return holding_ || (backlog_ && !backlog_->empty()); }
+  // Drops the frame in hand, and those that wait behind it in the TAP (no more than so long a backlog at a
+  // time).
+  void drop_backlog();
+  static constexpr std::size_t kLongestBacklog = 1000;  // the txqueuelen of a TAP, unless an admin changes it
+  // Slots that the guest has posted: its word, for a person to read.
+  [[nodiscard]] std::uint32_t posted() const { return ring_.pending().value_or(0); }
+  // Requests taken from the ring so far, modulo 2^32.
+  [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }
   [[nodiscard]] ring::Look look() const { return ring_.look(); }
@@ -76,8 +84,7 @@ class GuestRx {
   FrameBacklog* backlog_;  // of steering_
   net::Capture* capture_ = nullptr;
   std::string_view fault_;
-  std::uint32_t wanted_ =
-      0;  // slots that the next frame lacks room for; 0: it is not the guest that we wait for
+  std::uint32_t wanted_ = 0;
 
   std::array<Frame, netif::kSlots> frames_{};
   std::array<netif::RxRequest, netif::kSlots> requests_{};

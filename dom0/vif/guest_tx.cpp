@@ -33,6 +33,7 @@ GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, Q
       head_{} {}
 
 Pass GuestTx::run(bool& notify) {
+  short_of_credit_ = false;
   const auto pending = ring_.pending();
   if (!pending) {
     fault_ = "guest_tx ring index impossible";
@@ -41,8 +42,10 @@ Pass GuestTx::run(bool& notify) {
   if (*pending == 0) return Pass::idle;
 
   for (std::uint32_t i = 0; i < *pending; ++i) memory_.requests[i] = ring_.take();
-  const std::size_t packets = assemble(*pending);
+  std::size_t packets = assemble(*pending);
   if (packets == kLied) return Pass::fault;
+  if (credit_.limited()) packets = afford(packets, *pending);
+  if (packets == 0) return Pass::idle;
   copy_in(packets);
 
   std::size_t slot = 0;
@@ -75,6 +78,18 @@ std::size_t GuestTx::assemble(std::uint32_t slots) {
     at += packet.slots;
   }
   return count;
+}
+
+// The packets that may be sent now; the others stay in the ring.
+std::size_t GuestTx::afford(std::size_t packets, std::uint32_t slots) {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const std::size_t sent =
+      credit_.admit(now, packets, [this](std::size_t i) { return (*memory_.packets)[i].length; });
+  std::uint32_t used = 0;
+  for (const auto& packet : std::span(*memory_.packets).first(sent)) used += packet.slots;
+  ring_.give_back(slots - used);
+  short_of_credit_ = sent < packets;
+  return sent;
 }
 
 // Fragments lie behind each other, as that is cheapest; one that would cross a page begins the next.

@@ -13,6 +13,7 @@
 #include "common/xen/grant_table.hpp"
 #include "dom0/vif/counters.hpp"
 #include "dom0/vif/multicast_filter.hpp"
+#include "dom0/vif/rate_limiter.hpp"
 
 namespace hush::dom0 {
 
@@ -49,6 +50,13 @@ class GuestTx {
   Pass run(bool& notify);
   // For the next request. True: there is one already, and no event will come for it.
   [[nodiscard]] bool ask_for_event() { return ring_.final_check(); }
+  // Requests taken from the ring so far, modulo 2^32.
+  [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
+  // Requests wait in the ring for credit: when their turn begins. No event is wanted for them.
+  [[nodiscard]] std::optional<RateLimiter::Time> waits_for_credit() const {
+    return short_of_credit_ ? std::optional(credit_.due()) : std::nullopt;
+  }
+  void limit_by(std::shared_ptr<RateLimiter> limiter) { credit_.limit_by(std::move(limiter)); }
   // After a fault.
   [[nodiscard]] std::string_view fault() const { return fault_; }
   void capture_to(net::Capture* capture) { capture_ = capture; }  // null: off
@@ -56,6 +64,7 @@ class GuestTx {
 
  private:
   [[nodiscard]] std::size_t assemble(std::uint32_t slots);  // packets found; kLied
+  [[nodiscard]] std::size_t afford(std::size_t packets, std::uint32_t slots);
   void copy_in(std::size_t packets);
   void deliver(netif::TxPacket& packet, std::size_t first_slot);
   [[nodiscard]] netif::TxFault change_multicast(const netif::MulticastChange& change);
@@ -73,6 +82,8 @@ class GuestTx {
   MulticastFilter& multicast_;
   net::Capture* capture_ = nullptr;
   std::string_view fault_;
+  QueueCredit credit_;
+  bool short_of_credit_ = false;
   std::array<std::byte, net::kHeadBytes> head_;  // where a head had to be gathered from several slots
 };
 

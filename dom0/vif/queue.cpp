@@ -18,18 +18,24 @@ Ring attach(typename Ring::Page& page) {
 
 }  // namespace
 
+std::string to_text(const Stall& stall) {
+  if (stall.posted == 0) return "the guest posts no receive buffers";
+  return "the guest has posted " + std::to_string(stall.posted) + " receive buffers, a frame needs " +
+         std::to_string(stall.wanted);
+}
+
 Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
                                               const xenstore::QueueAddress& address,
                                               const xenstore::Features& frontend, int tap,
                                               QueueCounters& counters, const VifShare& share,
-                                              OnFault on_fault) {
+                                              Reports reports) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, address.tx_ring);
   if (!tx_page) return tx_page.error();
   auto rx_page = grants.map(peer, address.rx_ring);
   if (!rx_page) return rx_page.error();
   std::unique_ptr<Queue> queue{new Queue(worker, peer, address, frontend, tap, counters, share,
-                                         std::move(*tx_page), std::move(*rx_page), std::move(on_fault))};
+                                         std::move(*tx_page), std::move(*rx_page), std::move(reports))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   // Requests may have been there before the channel was: look without waiting for an event.
   queue->wake();
@@ -38,12 +44,12 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
 
 Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
              const xenstore::Features& frontend, int tap, QueueCounters& counters, const VifShare& share,
-             xen::MappedPages tx_page, xen::MappedPages rx_page, OnFault on_fault)
+             xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports)
     : thread_(*worker.thread),
       address_(address),
       tx_page_(std::move(tx_page)),
       rx_page_(std::move(rx_page)),
-      on_fault_(std::move(on_fault)),
+      reports_(std::move(reports)),
       counters_(counters),
       tap_(tap),
       share_(share),
@@ -53,7 +59,9 @@ Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
       rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend,
           *worker.memory, counters_, share),
       tap_watcher_(thread_.loop(), tap, [this] { wake(); }),
-      look_again_timer_(thread_.loop()) {
+      look_again_timer_(thread_.loop()),
+      credit_timer_(thread_.loop()),
+      backlog_timer_(thread_.loop()) {
   if (!share_.steering) return;
   // Through the loop: a queue that is in its turn hands frames over.
   share_.steering->join(share_.number, counters_, [this, alive = std::weak_ptr(alive_)] {
@@ -95,23 +103,27 @@ void Queue::wake() {
 bool Queue::turn() {
   const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
   const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
+  const auto delivered = counters_.guest_rx.batches.get();
   const bool received = pass(rx_, rx_port_, counters_.guest_rx);
-  if (received) starved_since_.reset();
+  const bool fed = counters_.guest_rx.batches.get() != delivered || rx_.wanted() == 0;
+  if (fed && stall_.fed()) reports_.stall({});
   return sent || spread || received;
 }
 
 bool Queue::rest() {
   if (failed_) return true;
-  thread_.listen(tx_port_);
-  thread_.listen(rx_port_);
+  listen();
   wait_for_frames();
-  if (!rx_.starved())
-    starved_since_.reset();
-  else if (!starved_since_)
-    starved_since_ = std::chrono::steady_clock::now();
-  const bool more_sent = tx_.ask_for_event();
-  const bool more_room = rx_.starved() && rx_.ask_for_event();
+  const bool more_sent = !wait_for_credit() && tx_.ask_for_event();
+  const bool more_room = rx_.wanted() > 0 && rx_.ask_for_event();
+  if (rx_.starved() && !more_room) watch_backlog();
   return !more_sent && !more_room;
+}
+
+void Queue::listen() {
+  const bool shared = rx_port_ == tx_port_;
+  if (thread_.listen(tx_port_, tx_.taken() + (shared ? rx_.taken() : 0))) counters_.guest_tx.storms.add();
+  if (!shared && thread_.listen(rx_port_, rx_.taken())) counters_.guest_rx.storms.add();
 }
 
 // A starved guest says when it has posted slots; until then the TAP keeps its frames. But what the TAP has
@@ -121,18 +133,58 @@ void Queue::wait_for_frames() {
   if (rx_.starved() && !rx_notify_) look_again();
 }
 
-// No event will tell that there are slots. Without a frame in hand one is waited for first: nothing runs for
-// an idle guest.
+// No event will tell that there are slots for the frame in hand.
 void Queue::look_again() {
   look_again_timer_.expires_after(kLookAgain);
   look_again_timer_.async_wait(
-      [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& failed) {
-        if (failed || alive.expired() || failed_) return;
-        if (rx_.has_frame())
-          wake();
-        else
-          tap_watcher_.on();
+      [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {
+        if (!stopped && !alive.expired()) wake();
       });
+}
+
+bool Queue::wait_for_credit() {
+  if (!tx_.waits_for_credit()) return false;
+  const StallWatch::Time due{*tx_.waits_for_credit()};
+  if (credit_timer_.expiry() == due) return true;  // it runs
+  counters_.tx_throttled.add();
+  credit_timer_.expires_at(due);
+  credit_timer_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {
+    if (!stopped && !alive.expired()) wake();
+  });
+  return true;
+}
+
+// The timer is not stopped when the guest has posted slots after all, which is the usual case: it then finds
+// nothing.
+void Queue::watch_backlog() {
+  stall_.wait(StallWatch::Clock::now());
+  if (!backlog_timer_runs_) arm_backlog_timer();
+}
+
+void Queue::arm_backlog_timer() {
+  const auto next = stall_.next();
+  if (!next) return;
+  backlog_timer_runs_ = true;
+  backlog_timer_.expires_at(*next);
+  backlog_timer_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {
+    if (stopped || alive.expired()) return;
+    backlog_timer_runs_ = false;
+    if (!failed_) on_backlog_timer();
+  });
+}
+
+void Queue::on_backlog_timer() {
+  const auto now = StallWatch::Clock::now();
+  const StallWatch::Due due = stall_.check(now);
+  if (due.stall) {
+    counters_.rx_stalls.add();
+    reports_.stall(stall_of_guest());
+  }
+  if (due.drop) {
+    rx_.drop_backlog();
+    wake();  // the next frame is to be waited for
+  }
+  arm_backlog_timer();
 }
 
 template <class Direction>
@@ -155,14 +207,31 @@ void Queue::fail(std::string_view reason) {
   failed_ = true;
   tap_watcher_.off();
   look_again_timer_.cancel();
-  on_fault_(std::string(reason));
+  reports_.fault(std::string(reason));
+}
+
+void Queue::limit_by(std::shared_ptr<RateLimiter> limiter) {
+  tx_.limit_by(std::move(limiter));
+  wake();
+}
+
+void Queue::set_timeouts(RxTimeouts timeouts) {
+  stall_.set(timeouts);
+  arm_backlog_timer();  // anew: what is due comes earlier, or later
 }
 
 QueueLook Queue::look() const {
-  const std::string_view state = failed_          ? "failed"
-                                 : starved_since_ ? "waits for receive buffers"
-                                                  : "serving";
-  return {tx_.look(), rx_.look(), tx_port_, rx_port_, state, starved_since_};
+  const std::string_view state = failed_                   ? "failed"
+                                 : stall_.stalled()        ? "stalled"
+                                 : stall_.starving_since() ? "waits for receive buffers"
+                                 : tx_.waits_for_credit()  ? "waits for its rate"
+                                                           : "serving";
+  return {tx_.look(), rx_.look(), tx_port_, rx_port_, state, stall_of_guest()};
+}
+
+std::optional<Stall> Queue::stall_of_guest() const {
+  const auto since = stall_.starving_since();
+  return since ? std::optional(Stall{*since, rx_.wanted(), rx_.posted()}) : std::nullopt;
 }
 
 void Queue::capture_to(std::shared_ptr<net::Capture> capture) {

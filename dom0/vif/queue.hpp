@@ -3,7 +3,8 @@
 //
 // An event or a readable TAP makes the thread serve it in turns, both directions each. As long as it has
 // turns it asks for no event: its channels stay masked, req_event stays where it was, so an honest guest
-// sends none. When it rests it listens again, asks for the events that it needs, and looks once more.
+// sends none. When it rests it listens again, asks for the events that it needs, and looks once more. What it
+// waits for without an event (credit of its vif's rate; buffers that never come) is a timer of the thread's.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -16,6 +17,7 @@
 #include "common/net/capture.hpp"
 #include "dom0/vif/guest_rx.hpp"
 #include "dom0/vif/guest_tx.hpp"
+#include "dom0/vif/stall_watch.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::dom0 {
@@ -27,18 +29,29 @@ struct Worker {
   std::size_t queues = 0;  // the control thread's count, for spreading
 };
 
+// A guest that takes no frames.
+struct Stall {
+  StallWatch::Time since;  // its first frame that waited
+  std::uint32_t wanted;    // slots that a frame needed
+  std::uint32_t posted;    // slots that there were
+};
+[[nodiscard]] std::string to_text(const Stall& stall);  // why, for an admin
+
 // A queue as it stands, to be shown.
 struct QueueLook {
   ring::Look tx, rx;
   EvtchnPort tx_port, rx_port;  // own ends of the channels
   std::string_view state;       // "serving", "failed", or what it waits for
-  std::optional<std::chrono::steady_clock::time_point> stalled_since;  // the guest takes no frames
+  std::optional<Stall> stall;   // from the first frame that waits
 };
 
 class Queue final : private event::Served {
  public:
-  // Called on the data thread, once, when the guest lied; the queue has stopped by then.
-  using OnFault = std::function<void(std::string reason)>;
+  // What a queue tells its owner, on the data thread.
+  struct Reports {
+    std::function<void(std::string reason)> fault;          // once: the guest lied, and the queue has stopped
+    std::function<void(std::optional<Stall> stall)> stall;  // the guest stalled; none: not any more
+  };
 
   // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
   // starts both directions. tap and counters stay the caller's and outlive the queue.
@@ -46,7 +59,7 @@ class Queue final : private event::Served {
                                                 const xenstore::QueueAddress& address,
                                                 const xenstore::Features& frontend, int tap,
                                                 QueueCounters& counters, const VifShare& share,
-                                                OnFault on_fault);
+                                                Reports reports);
   // On the data thread.
   ~Queue();
 
@@ -54,17 +67,26 @@ class Queue final : private event::Served {
   void capture_to(std::shared_ptr<net::Capture> capture);
   // On the data thread.
   [[nodiscard]] QueueLook look() const;
+  // On the data thread: what holds from now on. limiter: the vif's, which its queues share; null: no limit.
+  void limit_by(std::shared_ptr<RateLimiter> limiter);
+  void set_timeouts(RxTimeouts timeouts);
 
  private:
   Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address, const xenstore::Features& frontend,
         int tap, QueueCounters& counters, const VifShare& share, xen::MappedPages tx_page,
-        xen::MappedPages rx_page, OnFault on_fault);
+        xen::MappedPages rx_page, Reports reports);
   Result<void> bind(DomId peer);
   bool turn() override;
   bool rest() override;
   void wake();
+  void listen();
   void wait_for_frames();
   void look_again();
+  [[nodiscard]] std::optional<Stall> stall_of_guest() const;
+  bool wait_for_credit();  // false: nothing waits for it
+  void watch_backlog();
+  void arm_backlog_timer();
+  void on_backlog_timer();
   // A pass of one direction and the event that it owes. True: it moved something.
   template <class Direction>
   bool pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
@@ -75,7 +97,7 @@ class Queue final : private event::Served {
   xenstore::QueueAddress address_;
   xen::MappedPages tx_page_;
   xen::MappedPages rx_page_;
-  OnFault on_fault_;
+  Reports reports_;
   QueueCounters& counters_;
   int tap_;
   VifShare share_;
@@ -84,12 +106,15 @@ class Queue final : private event::Served {
   GuestRx rx_;
   event::FdWatcher tap_watcher_;
   boost::asio::steady_timer look_again_timer_;
+  boost::asio::steady_timer credit_timer_;
+  StallWatch stall_;
+  boost::asio::steady_timer backlog_timer_;
+  bool backlog_timer_runs_ = false;
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};                   // tx_port_ again where one channel serves both
   std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
   bool failed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);          // for what the loop still holds of us
-  std::optional<std::chrono::steady_clock::time_point> starved_since_;  // receive buffers are missing
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds of us
 };
 
 }  // namespace hush::dom0

@@ -1,21 +1,17 @@
 // How fast a guest may send: the toolstack's rate, "bytes" each "interval", for all queues of a vif together.
 //
 // The rule, for an admin:
-// - In the long run a vif sends `bytes` every `interval`: no more, and no less while it has something to
-// send.
+// - In the long run a vif sends `bytes` every `interval`: no more, and no less while it has packets.
 // - After a silence it may send at once what it has saved up: the bytes of one interval, or of 10 ms where
-// the
-//   interval is shorter. More is not saved; this is the bucket.
+//   the interval is shorter. More is not saved; this is the bucket.
 // - No packet is dropped for it: a packet waits in the guest's ring until the vif has earned its bytes. One
-// that is
-//   larger than the bucket waits until all of it is earned, and those behind it wait as well.
-// So in any time t a vif sends at most rate * t and once the bucket (or its largest turn, where that is
-// more).
+//   that is larger than the bucket waits until all of it is earned, and those behind it wait as well.
+// So in any time t a vif sends at most rate * t and once the bucket (or its largest packet, where that is
+// more), and each queue what it has left of a turn that it booked before.
 //
 // The queues stand in one line (RateLimiter) and book turns of a millisecond there (QueueCredit), first come,
-// first served: each gets the same share while all have something to send, on whatever data threads they are.
-// Times are of one clock that never goes back; whoever calls reads it. Linux's netback limits each queue by
-// itself.
+// first served: each gets the same share while all have packets, on whatever data threads they are. Times are
+// of one clock that never goes back; whoever calls reads it. Linux's netback limits each queue by itself.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -77,8 +73,8 @@ class RateLimiter {
   Time start_;
   std::uint64_t bucket_;
   std::uint64_t turn_;
-  std::atomic<std::uint64_t> booked_{
-      0};  // the end of the line, in bytes that the rate has brought since start
+  // The end of the line, in bytes that the rate has brought since start.
+  std::atomic<std::uint64_t> booked_{0};
 };
 
 // A queue's place in the line of its vif. Of the queue's thread.
@@ -88,6 +84,7 @@ class QueueCredit {
 
   // Null: no limit. What was booked with another limiter is forgotten.
   void limit_by(std::shared_ptr<RateLimiter> limiter) {
+    if (limiter == limiter_) return;
     limiter_ = std::move(limiter);
     paid_ = 0;
     due_ = {};
@@ -101,14 +98,10 @@ class QueueCredit {
     std::size_t sent = 0;
     while (now >= due_) {
       while (sent < packets && length_of(sent) <= paid_) paid_ -= length_of(sent++);
-      if (sent == packets) {
-        paid_ = 0;  // some is left only where a guest has changed a length since it was booked
-        return sent;
-      }
-      std::uint64_t wanted = 0;
-      for (std::size_t i = sent; i < packets && wanted < limiter_->turn(); ++i) wanted += length_of(i);
-      due_ = limiter_->book(now, wanted > paid_ ? wanted - paid_ : 0);
-      paid_ = std::max(paid_, wanted);
+      if (sent == packets) return sent;  // what is left of the turn is for the next packets
+      const std::uint64_t turn = std::max<std::uint64_t>(limiter_->turn(), length_of(sent) - paid_);
+      due_ = limiter_->book(now, turn);
+      paid_ += turn;
     }
     return sent;
   }

@@ -55,7 +55,50 @@ std::string Vif::interface_name() const {
 }
 
 void Vif::apply(xenstore::Resolved settings) {
-  settings_ = std::move(settings);
+  const xenstore::VifSettings before = std::exchange(settings_, std::move(settings)).values;
+  if (before.rate != settings_.values.rate) begin_limit();
+  if (before != settings_.values)
+    for (Placed& placed : queues_) set_limits(placed);
+}
+
+// A new rate begins with a full bucket.
+void Vif::begin_limit() {
+  const xenstore::Rate& rate = settings_.values.rate;
+  limiter_ = rate.limited()
+                 ? std::make_shared<RateLimiter>(rate.bytes, rate.interval,
+                                                 std::chrono::steady_clock::now().time_since_epoch())
+                 : nullptr;
+  if (limiter_)
+    spdlog::info("{}: limited to {} bytes each {} us, {} bytes at once", name(), rate.bytes,
+                 rate.interval.count(), limiter_->bucket());
+}
+
+void Vif::set_limits(Placed& placed) {
+  placed.worker->thread->call([&] {
+    placed.queue->limit_by(limiter_);
+    placed.queue->set_timeouts(rx_timeouts());
+  });
+}
+
+// A front end that does not say when it has posted buffers never counts as stalled, as with Linux's netback.
+RxTimeouts Vif::rx_timeouts() const {
+  const auto never = std::chrono::milliseconds(0);
+  return {.stall = frontend_features_.rx_notify ? settings_.values.rx_stall_timeout : never,
+          .drain = settings_.values.rx_drain_timeout};
+}
+
+// As long as a queue is stalled the interface has no carrier, so that nothing is sent there in vain.
+void Vif::on_stall(std::size_t queue, std::optional<Stall> stall) {
+  const auto stalled = [this] {
+    return std::any_of(queues_.begin(), queues_.end(), [](const Placed& p) { return p.stalled; });
+  };
+  const bool before = stalled();
+  queues_[queue].stalled = stall.has_value();
+  if (stall)
+    spdlog::warn("{}: queue {} is stalled: {}; the carrier is down", name(), queue, to_text(*stall));
+  else
+    spdlog::info("{}: queue {} is not stalled any more", name(), queue);
+  if (stalled() != before) (void)tap_.set_carrier(before);
 }
 
 void Vif::update() {
@@ -180,21 +223,38 @@ Result<void> Vif::add_queues(const xenstore::FrontendOffer& frontend) {
   return frontend.ctrl ? add_control(frontend) : Result<void>();
 }
 
-Queue::OnFault Vif::on_fault() {
-  return [this, &loop = host_.loop, alive = std::weak_ptr(alive_)](std::string reason) {
-    boost::asio::post(loop, [this, alive, reason = std::move(reason)] {
-      if (!alive.expired()) fail(reason);
+std::function<void(std::function<void()> act)> Vif::on_control() {
+  return [&loop = host_.loop, alive = std::weak_ptr(alive_)](std::function<void()> act) {
+    boost::asio::post(loop, [alive, act = std::move(act)] {
+      if (!alive.expired()) act();
     });
   };
+}
+
+std::function<void(std::string reason)> Vif::on_fault() {
+  return [this, post = on_control()](std::string reason) {
+    post([this, reason = std::move(reason)] { fail(reason); });
+  };
+}
+
+Queue::Reports Vif::reports_of(std::size_t queue) {
+  // A stall of an earlier connection is no news.
+  return {on_fault(), [this, queue, connection = connects_, post = on_control()](std::optional<Stall> stall) {
+            post([this, queue, connection, stall] {
+              if (connection == connects_ && queue < queues_.size()) on_stall(queue, stall);
+            });
+          }};
 }
 
 Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker) {
   auto queue = worker.thread->call([&] {
     return Queue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
-                          counters_[number], VifShare{multicast_, steering_.get(), number}, on_fault());
+                          counters_[number], VifShare{multicast_, steering_.get(), number},
+                          reports_of(number));
   });
   if (!queue) return queue.error();
   queues_.push_back({&worker, std::move(*queue)});
+  set_limits(queues_.back());
   counters_used_ = std::max(counters_used_, number + 1);
   ++worker.queues;
   return {};
@@ -213,8 +273,8 @@ Result<void> Vif::add_control(const xenstore::FrontendOffer& frontend) {
 std::vector<Vif::PlacedLook> Vif::look() const {
   std::vector<PlacedLook> looks;
   for (const Placed& placed : queues_)
-    looks.push_back({static_cast<std::size_t>(placed.worker - host_.workers.data()),
-                     placed.worker->thread->call([&] { return placed.queue->look(); })});
+    looks.push_back(
+        {placed.worker->thread->name(), placed.worker->thread->call([&] { return placed.queue->look(); })});
   return looks;
 }
 

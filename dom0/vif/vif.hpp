@@ -61,13 +61,18 @@ class Vif {
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
   struct PlacedLook {
-    std::size_t worker;  // number of its data thread
+    std::string thread;  // the data thread's name
     QueueLook queue;
   };
   // Asks each queue on its data thread, and waits for the answers: at most a batch long.
   [[nodiscard]] std::vector<PlacedLook> look() const;
 
  private:
+  struct Placed {
+    Worker* worker;
+    std::unique_ptr<Queue> queue;  // made and destroyed on the worker's thread
+    bool stalled = false;
+  };
   void begin(const xenstore::BackendSettings& settings);
   Result<void> advertise(const xenstore::BackendSettings& settings);
   Result<void> make_tap(const xenstore::BackendSettings& settings);
@@ -75,7 +80,14 @@ class Vif {
   Result<void> add_queues(const xenstore::FrontendOffer& frontend);
   Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
   Result<void> add_control(const xenstore::FrontendOffer& frontend);
-  Queue::OnFault on_fault();
+  // act runs on the control thread, if this still is there by then. On any thread.
+  [[nodiscard]] std::function<void(std::function<void()> act)> on_control();
+  [[nodiscard]] std::function<void(std::string reason)> on_fault();
+  [[nodiscard]] Queue::Reports reports_of(std::size_t queue);
+  void begin_limit();
+  void set_limits(Placed& placed);
+  [[nodiscard]] RxTimeouts rx_timeouts() const;
+  void on_stall(std::size_t queue, std::optional<Stall> stall);
   void disconnect();
   void drop_queues();
   Result<void> set_carrier(bool up);
@@ -90,10 +102,6 @@ class Vif {
   XenbusState state_ = XenbusState::unknown;
   std::string fault_;
   net::Tap tap_;
-  struct Placed {
-    Worker* worker;
-    std::unique_ptr<Queue> queue;  // made and destroyed on the worker's thread
-  };
   std::array<QueueCounters, xenstore::kMaxQueues> counters_;
   std::size_t counters_used_ = 0;
   std::vector<Placed> queues_;
@@ -109,6 +117,7 @@ class Vif {
   xenstore::Features features_in_use_;    // towards it
   // A vif that was taken over may have been offered more than it would be today.
   std::uint32_t offered_queues_ = xenstore::kMaxQueues;
+  std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };

@@ -36,6 +36,8 @@ class GuestRx {
   // the back end wants an event.
   Pass run(bool& notify);
   // After Pass::fault.
+  // Answers taken from the ring so far, modulo 2^32.
+  [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
   [[nodiscard]] Fault fault() const { return fault_; }
 
  private:

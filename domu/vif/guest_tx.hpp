@@ -38,6 +38,8 @@ class GuestTx {
   Pass collect();
   [[nodiscard]] bool starved() const { return starved_; }
   // After Pass::fault.
+  // Answers taken from the ring so far, modulo 2^32.
+  [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
   [[nodiscard]] Fault fault() const { return fault_; }
 
  private:

@@ -56,7 +56,7 @@ Queue::~Queue() {
 
 Result<void> Queue::open_channels(DomId peer, bool split) {
   auto tx = thread_.alloc_unbound(peer, [this, split] {
-    thread_.listen(tx_port_);
+    (void)thread_.listen(tx_port_, tx_.taken() + (split ? 0 : rx_.taken()));
     on_tx_event();
     if (!split) on_rx_event();
   });
@@ -64,7 +64,7 @@ Result<void> Queue::open_channels(DomId peer, bool split) {
   tx_port_ = rx_port_ = *tx;
   if (!split) return {};
   auto rx = thread_.alloc_unbound(peer, [this] {
-    thread_.listen(rx_port_);
+    (void)thread_.listen(rx_port_, rx_.taken());
     on_rx_event();
   });
   if (!rx) return rx.error();

@@ -2,6 +2,7 @@
 // simulated.
 #pragma once
 #include <boost/asio/io_context.hpp>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class LyingFront {
   [[nodiscard]] netif::RxSring& rx_page() { return shm::layout_at<netif::RxSring>(rx_ring_.base()); }
   // An honest slot: 60 bytes of a broadcast frame from data page 0.
   [[nodiscard]] netif::TxRequest honest(std::uint16_t id) const;
+  // Of the honest frame: broadcast, unless said here. Six bytes.
+  void set_destination(const unsigned char* mac) { std::memcpy(data_.base(), mac, 6); }
   [[nodiscard]] std::uint32_t data_gref(std::size_t page) const { return data_.grefs()[page]; }
   [[nodiscard]] xenstore::Client& store() { return *store_; }
   [[nodiscard]] const std::string& directory() const { return directory_; }

@@ -578,5 +578,20 @@ RC_GTEST_PROP(RingLie, AnyWordsAreBoundedWork, ()) {
   (void)back.publish();
 }
 
+TEST(Ring, WhatIsGivenBackIsTakenAgainAndNoEventIsAskedForIt) {
+  RingPage page;
+  auto front = TxFront::create(tx(page));
+  auto back = TxBack::attach(tx(page), {});
+  for (std::uint32_t n = 0; n < 5; ++n) front.put(request(n));
+  (void)front.publish();
+  for (std::uint32_t n = 0; n < 5; ++n) expect_request(back.take(), n);
+  back.give_back(3);
+  EXPECT_EQ(back.pending(), 3U);
+  EXPECT_EQ(back.position().consumed, 2U);
+  EXPECT_EQ(back.room(), 2U) << "answers are owed for what is kept";
+  for (std::uint32_t n = 2; n < 5; ++n) expect_request(back.take(), n);
+  EXPECT_EQ(back.pending(), 0U);
+}
+
 }  // namespace
 }  // namespace hush::ring

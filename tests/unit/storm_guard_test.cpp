@@ -49,7 +49,9 @@ TEST(StormGuard, HonestTrafficIsNeverPunished) {
   for (int i = 0; i < 100000; ++i) {
     work += 1 + random() % 64;
     EXPECT_EQ(guard.after_event(work).count(), 0);
-    if (random() % 8 == 0) EXPECT_EQ(guard.after_event(work).count(), 0) << "one that a poll had served";
+    if (random() % 8 == 0) {
+      EXPECT_EQ(guard.after_event(work).count(), 0) << "one that a poll had served";
+    }
   }
 }
 
