@@ -96,7 +96,8 @@ void Client::unwatch(const std::string& path) {
 }
 
 void Client::on_readable() {
-  for (;;) {
+  // Bounded: what the handlers posted gets its turn although a peer may write faster than this reads.
+  for (int i = 0; i < kEventsPerTurn; ++i) {
     const Malloced<char*> event{xs_check_watch(handle_)};
     if (!event) return;
     const auto found = handlers_.find(event.get()[XS_WATCH_TOKEN]);

@@ -50,6 +50,8 @@ class Client {
   // body only reads and writes through its view. An error of body aborts and is returned.
   Result<void> transact(const std::function<Result<void>(View&)>& body);
   static constexpr int kMaxConflicts = 100;
+  // Watch events taken in one turn of the loop.
+  static constexpr int kEventsPerTurn = 64;
 
   using Handler = std::function<void(const std::string& path)>;
   // Fires once at once, then for each change at or below path. One handler a path.

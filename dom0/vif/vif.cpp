@@ -39,7 +39,8 @@ Worker& Host::least_loaded() {
                            [](const Worker& a, const Worker& b) { return a.queues < b.queues; });
 }
 
-Vif::Vif(xenstore::VifId id, Host& host) : id_(id), host_(host) {}
+Vif::Vif(xenstore::VifId id, Host& host, std::function<void()> on_change)
+    : id_(id), host_(host), on_change_(std::move(on_change)) {}
 
 Vif::~Vif() {
   *alive_ = false;
@@ -110,6 +111,7 @@ void Vif::update() {
     return;
   }
   if (watched_.empty()) begin(*settings);
+  sample_multicast(settings->frontend);
   auto peer = xenstore::read_state(host_.store.view(), settings->frontend);
   if (!peer) {
     spdlog::warn("{}: {}", name(), peer.error().text);
@@ -139,14 +141,12 @@ void Vif::update() {
 
 // First sight of the vif: watch its front end, and take over what an earlier daemon left connected.
 void Vif::begin(const xenstore::BackendSettings& settings) {
-  const auto watch = [this](const std::string& path, xenstore::Client::Handler handler) {
+  for (const std::string& path : {settings.frontend + "/" + xenstore::key::kState,
+                                  xenstore::multicast_request_path(settings.frontend)}) {
     watched_.push_back(path);
-    if (auto done = host_.store.watch(path, std::move(handler)); !done)
+    if (auto done = host_.store.watch(path, [this](const std::string&) { on_change_(); }); !done)
       spdlog::error("{}: {}", name(), done.error().text);
-  };
-  watch(settings.frontend + "/" + xenstore::key::kState, [this](const std::string&) { update(); });
-  watch(xenstore::multicast_request_path(settings.frontend),
-        [this, frontend = settings.frontend](const std::string&) { sample_multicast(frontend); });
+  }
   auto self = xenstore::read_state(host_.store.view(), xenstore::backend_path(id_));
   auto peer = xenstore::read_state(host_.store.view(), settings.frontend);
   if (!self || !peer) return;

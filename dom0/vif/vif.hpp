@@ -2,6 +2,7 @@
 // disconnected on its data thread. Control thread only.
 #pragma once
 #include <array>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,7 +33,9 @@ struct Host {
 class Vif {
  public:
   // Takes up the vif where its nodes say it stands (connected: adopted in silence, the guest sees a pause).
-  Vif(xenstore::VifId id, Host& host);
+  // on_change is called for each change of the front end's nodes, however many there are: it is to see to it
+  // that update() is called, once for all of them.
+  Vif(xenstore::VifId id, Host& host, std::function<void()> on_change);
   ~Vif();
 
   // Looks at the nodes and goes as far as the handshake goes now. Call when any of them may have changed.
@@ -98,6 +101,7 @@ class Vif {
 
   xenstore::VifId id_;
   Host& host_;
+  std::function<void()> on_change_;
   std::vector<std::string> watched_;  // nodes of the front end
   XenbusState state_ = XenbusState::unknown;
   std::string fault_;

@@ -30,10 +30,13 @@ Vif* VifManager::find(const std::string& name) const {
 }
 
 void VifManager::on_change(const std::string& path) {
-  if (const auto id = xenstore::parse_backend_path(path))
-    changed_.insert(*id);
-  else
-    rescan_ = true;  // a directory above the vifs: made, or removed with all below it
+  if (const auto id = xenstore::parse_backend_path(path)) return look_at(*id);
+  rescan_ = true;  // a directory above the vifs: made, or removed with all below it
+  settle_later();
+}
+
+void VifManager::look_at(xenstore::VifId id) {
+  changed_.insert(id);
   settle_later();
 }
 
@@ -102,7 +105,7 @@ Vif& VifManager::make(xenstore::VifId id) {
     });
     if (!watched) spdlog::warn("{}", watched.error().text);
   }
-  return *(vifs_[id] = std::make_unique<Vif>(id, host_));
+  return *(vifs_[id] = std::make_unique<Vif>(id, host_, [this, id] { look_at(id); }));
 }
 
 void VifManager::remove(xenstore::VifId id) {

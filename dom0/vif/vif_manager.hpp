@@ -25,6 +25,7 @@ class VifManager {
 
  private:
   void on_change(const std::string& path);
+  void look_at(xenstore::VifId id);
   void settle();
   void rescan();
   void refresh(xenstore::VifId id);
@@ -36,7 +37,8 @@ class VifManager {
   Host& host_;
   std::map<xenstore::VifId, std::unique_ptr<Vif>> vifs_;
   std::map<std::string, std::string> captures_;  // by vif name, until it is connected
-  // A toolstack writes a vif's nodes one event each; they are looked at once, when all events are in.
+  // A toolstack writes a vif's nodes one event each, a guest its state as often as it likes (XSA-349): the
+  // nodes are looked at once for all events that are in.
   std::set<xenstore::VifId> changed_;
   bool rescan_ = false;
   bool posted_ = false;
