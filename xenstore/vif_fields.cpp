@@ -15,6 +15,16 @@ constexpr Flag kCommonFlags[] = {{key::kFeatureSg, &Features::sg},
                                  {key::kFeatureGsoTcpV6, &Features::gso_tcpv6},
                                  {key::kFeatureIpv6Csum, &Features::ipv6_csum}};
 
+// The beginning of a peer's text, for the log, the store and terminals: it may hold anything, so only what
+// prints is kept.
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t kMost = 32;
+  std::string shown{text.substr(0, kMost)};
+  for (char& c : shown)
+    if (c < ' ' || c > '~') c = '?';
+  return shown;
+}
+
 }  // namespace
 
 std::string at(const std::string& directory, const char* key) {
@@ -35,8 +45,8 @@ Result<std::uint32_t> read_required(const View& view, const std::string& directo
   if (!*text) return error(path + " is missing", ENOENT);
   const auto value = parse_number<std::uint32_t>(**text, low, high);
   if (!value)
-    return error(path + " is '" + (*text)->substr(0, 32) + "', not a number from " + std::to_string(low) +
-                     " to " + std::to_string(high),
+    return error(path + " is '" + excerpt(**text) + "', not a number from " + std::to_string(low) + " to " +
+                     std::to_string(high),
                  EINVAL);
   return *value;
 }
