@@ -1,6 +1,7 @@
 // hush-backd: serves the vifs of this domain from user space. Builds the objects and runs the control loop.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -99,6 +100,7 @@ Result<void> serve(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  umask(077);  // what this makes (lock, socket, captures of guests' traffic) is its owner's alone
   Options options;
   CLI::App app{
       "Serves the virtual network interfaces of guests (the back end of Xen's network split driver)."};

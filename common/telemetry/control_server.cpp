@@ -6,6 +6,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <cerrno>
 
 namespace hush::telemetry {
 
@@ -37,12 +38,16 @@ class ControlServer::Session : public std::enable_shared_from_this<Session> {
   void answer(std::size_t length) {
     const auto request = nlohmann::json::parse(input_.substr(0, length), nullptr, false);
     input_.erase(0, length);
-    nlohmann::json answer;
-    if (request.is_object())
-      answer = (*handler_)(request);
-    else
-      answer["error"] = "the request is not a JSON object on one line";
-    output_ = answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    nlohmann::json said;
+    try {
+      if (request.is_object())
+        said = (*handler_)(request);
+      else
+        said["error"] = "the request is not a JSON object on one line";
+    } catch (const nlohmann::json::exception&) {  // a number where the handler reads a word
+      said = {{"error", "a value of the request is of another type than its command takes"}, {"code", EINVAL}};
+    }
+    output_ = said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     boost::asio::async_write(socket_, boost::asio::buffer(output_),
                              [self = shared_from_this()](boost::system::error_code failed, std::size_t) {
                                if (!failed) self->read();
