@@ -25,14 +25,27 @@ LyingFront::LyingFront(std::uint32_t device)
     settle();
   }
   must(store_->watch(backend_ + "/" + xenstore::key::kState, [](const std::string&) {}), "watch");
-  wait_for({xenstore::XenbusState::init_wait});
-
   shares_ = std::make_unique<xen::GrantShare>(must(xen::GrantShare::open(), "gntalloc"));
   channels_ = std::make_unique<xen::EventChannels>(must(xen::EventChannels::open(), "evtchn"));
   watcher_ = std::make_unique<event::FdWatcher>(loop_, channels_->fd(), [this] {
     while (const auto port = channels_->pending()) channels_->unmask(*port);
   });
   watcher_->on();
+  restart();
+}
+
+void LyingFront::restart() {
+  // Through Closing, so that the InitWait below is an answer to this Initialising and not one from before,
+  // behind which a connection to the old rings is still on its way. A new device has nothing on its way, and
+  // its toolstack waits for 2.
+  if (must(xenstore::read_state(store_->view(), directory_), "state") !=
+      xenstore::XenbusState::initialising) {
+    say_state(to_text(xenstore::XenbusState::closing));
+    wait_for({xenstore::XenbusState::closing, xenstore::XenbusState::closed});
+    say_state(to_text(xenstore::XenbusState::initialising));
+  }
+  wait_for({xenstore::XenbusState::init_wait});
+  // Let go of by the back end: it has closed since, or never was connected.
   tx_ring_ = must(shares_->share(peer_, 1, true), "share");
   rx_ring_ = must(shares_->share(peer_, 1, true), "share");
   data_ = must(shares_->share(peer_, kDataPages, true), "share");
@@ -42,7 +55,16 @@ LyingFront::LyingFront(std::uint32_t device)
   std::memcpy(frame + 6, rest, sizeof rest);
   tx_ = std::make_unique<netif::TxFront>(netif::TxFront::create(tx_page()));
   rx_ = std::make_unique<netif::RxFront>(netif::RxFront::create(rx_page()));
+  rebind();
+}
+
+void LyingFront::rebind() {
+  if (port_ != EvtchnPort{}) channels_->unbind(port_);
   port_ = must(channels_->alloc_unbound(peer_), "alloc_unbound");
+}
+
+xen::SharedPages LyingFront::share_page(bool writable) {
+  return must(shares_->share(peer_, 1, writable), "share");
 }
 
 netif::TxRequest LyingFront::honest(std::uint16_t id) const {
@@ -63,13 +85,27 @@ void LyingFront::connect(const std::vector<std::pair<std::string, std::string>>&
        "publish");
 }
 
+void LyingFront::reconnect() {
+  restart();
+  connect();
+  wait_for({xenstore::XenbusState::connected});
+}
+
+void LyingFront::say_state(const std::string& text) {
+  must(store_->view().write(directory_ + "/" + xenstore::key::kState, text), "state");
+}
+
 void LyingFront::close() {
   must(xenstore::switch_state(*store_, directory_, xenstore::XenbusState::closed), "close");
 }
 
+xenstore::XenbusState LyingFront::state() {
+  return must(xenstore::read_state(store_->view(), backend_), "read the back end's state");
+}
+
 xenstore::XenbusState LyingFront::wait_for(std::vector<xenstore::XenbusState> states) {
   for (;;) {
-    const auto now = must(xenstore::read_state(store_->view(), backend_), "read the back end's state");
+    const auto now = state();
     if (std::find(states.begin(), states.end(), now) != states.end()) return now;
     settle();
   }
@@ -94,8 +130,7 @@ std::vector<netif::TxResponse> LyingFront::tx_answers(std::size_t count) {
     if (!pending) throw std::runtime_error("the back end's guest_tx index is impossible");
     for (std::uint32_t i = 0; i < *pending; ++i) answers.push_back(tx_->take());
     if (answers.size() >= count || tx_->final_check()) continue;
-    if (must(xenstore::read_state(store_->view(), backend_), "state") != xenstore::XenbusState::connected)
-      break;
+    if (state() != xenstore::XenbusState::connected) break;
     settle();
   }
   return answers;

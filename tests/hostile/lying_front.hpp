@@ -17,11 +17,18 @@ namespace hush::hostile {
 
 class LyingFront {
  public:
-  // Waits for the back end's InitWait, then makes rings, data pages and a channel, all honest.
+  // Waits for the device, then restart()s.
   explicit LyingFront(std::uint32_t device);
 
+  // Starts over, as a kexec'd guest does: Initialising, the back end's InitWait, then new rings, data pages
+  // and a channel, all honest.
+  void restart();
   // Publishes the offer and state 4. Keys in `forged` are written over it in the same transaction.
   void connect(const std::vector<std::pair<std::string, std::string>>& forged = {});
+  // restart(), connect() and until the back end is connected.
+  void reconnect();
+  // Writes any text as this front end's state.
+  void say_state(const std::string& text);
   // Says Closed, so that a detach need not wait for this front end.
   void close();
   // Until the back end is in one of these states; returns it.
@@ -33,6 +40,8 @@ class LyingFront {
   // Until that many answers have come, or the back end leaves Connected (then fewer).
   std::vector<netif::TxResponse> tx_answers(std::size_t count);
   void notify() { channels_->notify(port_); }
+  // A channel in the place of the one that there is, which is closed; the back end does not know of it.
+  void rebind();
 
   [[nodiscard]] netif::TxSring& tx_page() { return shm::layout_at<netif::TxSring>(tx_ring_.base()); }
   [[nodiscard]] netif::RxSring& rx_page() { return shm::layout_at<netif::RxSring>(rx_ring_.base()); }
@@ -41,6 +50,11 @@ class LyingFront {
   // Of the honest frame: broadcast, unless said here. Six bytes.
   void set_destination(const unsigned char* mac) { std::memcpy(data_.base(), mac, 6); }
   [[nodiscard]] std::uint32_t data_gref(std::size_t page) const { return data_.grefs()[page]; }
+  [[nodiscard]] std::uint32_t tx_ring_gref() const { return tx_ring_.grefs()[0]; }
+  [[nodiscard]] xenstore::XenbusState state();  // the back end's, now
+  [[nodiscard]] std::uint32_t port() const { return port_.value; }
+  // One more page, granted to the back end, for reading only or for both.
+  xen::SharedPages share_page(bool writable);
   [[nodiscard]] xenstore::Client& store() { return *store_; }
   [[nodiscard]] const std::string& directory() const { return directory_; }
 
