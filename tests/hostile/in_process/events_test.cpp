@@ -1,0 +1,173 @@
+// H21, H25, H27, H35: a queue on its data thread whose connection fails at each step, whose channel storms,
+// and goes while it storms.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "dom0/vif/queue.hpp"
+#include "tests/support/back_rig.hpp"
+
+namespace hush::test {
+namespace {
+
+class Channels : public ::testing::Test {
+ protected:
+  Channels() {
+    xen.reset();
+    worker.thread = std::move(*event::DataThread::start("test"));
+    worker.memory = batch_memory(worker.thread->grants());
+    tx_gref = xen.grant();
+    rx_gref = xen.grant();
+    data = xen.grant();
+    (void)netif::TxFront::create(tx_page());
+    (void)netif::RxFront::create(shm::layout_at<netif::RxSring>(xen.page(rx_gref).bytes));
+    tx_port = xen.offer_port();
+    rx_port = xen.offer_port();
+  }
+  netif::TxSring& tx_page() { return shm::layout_at<netif::TxSring>(xen.page(tx_gref).bytes); }
+
+  Result<std::unique_ptr<dom0::Queue>> connect() {
+    const xenstore::QueueAddress address{Gref{tx_gref}, Gref{rx_gref}, EvtchnPort{tx_port},
+                                         EvtchnPort{rx_port}};
+    return worker.thread->call([&] {
+      return dom0::Queue::connect(worker, kGuest, address, every_feature(), tap.fd(), counters,
+                                  [this](const std::string& reason) { on_fault(reason); });
+    });
+  }
+  void disconnect(std::unique_ptr<dom0::Queue>& queue) {
+    worker.thread->call([&] { queue.reset(); });
+  }
+  // Everything that the thread has been asked for until now is done.
+  void settle() {
+    for (int i = 0; i < 3; ++i) worker.thread->call([] {});
+  }
+  void on_fault(const std::string& reason) {
+    if (faults++ == 0) first_fault.set_value(reason);
+  }
+  void expect_nothing_held() {
+    EXPECT_EQ(xen.maps(), 0U);
+    EXPECT_EQ(xen.ports(), 0U);
+  }
+
+  FakeXen& xen = FakeXen::get();
+  FakeTap tap;
+  dom0::QueueCounters counters;
+  std::atomic<int> faults = 0;
+  std::promise<std::string> first_fault;
+  dom0::Worker worker;
+  std::uint32_t tx_gref, rx_gref, data, tx_port, rx_port;
+};
+
+// H35: each call of connect fails once: what was done before it is undone, and the next try is served.
+TEST_F(Channels, ConnectFailsAtEachStep) {
+  for (std::uint64_t step = 0;; ++step) {
+    ASSERT_LT(step, 100U);
+    xen.fail_call(step);
+    auto queue = connect();
+    if (queue) {
+      EXPECT_GE(step, 4U) << "two maps, two binds";
+      disconnect(*queue);
+      expect_nothing_held();
+      return;
+    }
+    EXPECT_NE(queue.error().text, "");
+    expect_nothing_held();
+    auto again = connect();
+    ASSERT_TRUE(again) << again.error().text;
+    EXPECT_EQ(xen.maps(), 2U);
+    EXPECT_EQ(xen.ports(), 2U);
+    disconnect(*again);
+    expect_nothing_held();
+  }
+}
+// A gref or a port that is not there is an error, not a queue of nothing.
+TEST_F(Channels, WhatIsNotThereIsAnError) {
+  tx_gref = 0xffffff;
+  const auto no_gref = connect();
+  ASSERT_FALSE(no_gref);
+  EXPECT_NE(no_gref.error().text.find("map grant 16777215"), std::string::npos) << no_gref.error().text;
+  tx_gref = rx_gref;
+  rx_port = 100000;
+  const auto no_port = connect();
+  ASSERT_FALSE(no_port);
+  EXPECT_NE(no_port.error().text.find("bind event channel 100000"), std::string::npos);
+  expect_nothing_held();
+}
+
+// H25: events with nothing behind them get no event back, and a packet after them is served.
+TEST_F(Channels, AStormIsAnsweredWithSilence) {
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  settle();
+  const auto before = xen.notifies();
+  for (int i = 0; i < 5000; ++i) xen.kick(i % 2 ? tx_port : rx_port);
+  settle();
+  EXPECT_EQ(xen.notifies(), before);
+  EXPECT_EQ(faults, 0);
+  auto front = netif::TxFront::attach(tx_page(), {});
+  front.put(netif::TxRequest{data, 0, 0, 1, 60});
+  (void)front.publish();
+  xen.kick(tx_port);
+  while (front.pending() == 0U) settle();
+  EXPECT_EQ(front.take().status, netif::status::kOkay);
+  disconnect(*queue);
+  expect_nothing_held();
+}
+
+// An event that the hypervisor refuses to send is tried again: the ring already says that the guest was told.
+TEST_F(Channels, AnEventThatFailsIsOwed) {
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  settle();
+  auto front = netif::TxFront::attach(tx_page(), {});
+  front.put(netif::TxRequest{data, 0, 0, 1, 60});
+  (void)front.publish();
+  xen.fail_call(1);  // after the copy of the one slot
+  xen.kick(tx_port);
+  while (xen.notifies() == 0) settle();
+  EXPECT_EQ(front.pending(), 1U);
+  disconnect(*queue);
+}
+
+// H27: the channel is closed and bound again while events come in all the time.
+TEST_F(Channels, RebindingUnderAStorm) {
+  std::jthread storm([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      xen.kick(tx_port);
+      xen.kick(rx_port);
+      std::this_thread::yield();
+    }
+  });
+  for (int round = 0; round < 100; ++round) {
+    auto queue = connect();
+    ASSERT_TRUE(queue) << queue.error().text;
+    disconnect(*queue);
+    ASSERT_EQ(xen.ports(), 0U);
+  }
+  expect_nothing_held();
+}
+
+// A lie is told of once and ends the queue: nothing it publishes afterwards is taken.
+TEST_F(Channels, AFaultIsFinal) {
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  tx_page().req_prod.store(netif::kSlots + 1, std::memory_order_seq_cst);
+  xen.kick(tx_port);
+  EXPECT_EQ(first_fault.get_future().get(), "guest_tx ring index impossible");
+  tx_page().slot[0].put(netif::TxRequest{data, 0, 0, 1, 60});
+  tx_page().req_prod.store(1, std::memory_order_seq_cst);
+  for (int i = 0; i < 100; ++i) xen.kick(i % 2 ? tx_port : rx_port);
+  settle();
+  tx_page().req_prod.store(UINT32_MAX, std::memory_order_seq_cst);
+  for (int i = 0; i < 100; ++i) xen.kick(i % 2 ? tx_port : rx_port);
+  settle();
+  EXPECT_EQ(tx_page().rsp_prod.load(std::memory_order_seq_cst), 0U);
+  EXPECT_EQ(faults, 1);
+  disconnect(*queue);
+  expect_nothing_held();
+}
+
+}  // namespace
+}  // namespace hush::test

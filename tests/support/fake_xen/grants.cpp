@@ -1,0 +1,143 @@
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/xen/c_api.hpp"
+#include "tests/support/fake_xen/world.hpp"
+
+using hush::test::FakeXen;
+using Lock = std::lock_guard<std::mutex>;
+
+namespace hush::test {
+
+FakeXen& FakeXen::get() {
+  static FakeXen world;
+  return world;
+}
+void FakeXen::reset() {
+  const Lock lock(mutex);
+  grants.clear();
+  mapped.clear();
+  offered.clear();
+  bound.clear();
+  for (auto& [fd, ports] : pending) ports.clear();
+  nodes.clear();
+  watch_events.clear();
+  next_port = 1;
+  call_count = notify_count = read_count = bad_segment_count = 0;
+  failing.reset();
+}
+std::uint32_t FakeXen::grant(bool writable) {
+  const Lock lock(mutex);
+  grants.push_back({std::make_unique<GuestPage>(), writable});
+  return static_cast<std::uint32_t>(grants.size());
+}
+GuestPage& FakeXen::page(std::uint32_t gref) {
+  return *grants[gref - 1].page;
+}
+void FakeXen::revoke(std::uint32_t gref) {
+  const Lock lock(mutex);
+  grants[gref - 1].revoked = true;
+}
+void FakeXen::fail_call(std::uint64_t n) {
+  const Lock lock(mutex);
+  failing = call_count + n;
+}
+std::uint64_t FakeXen::calls() {
+  const Lock lock(mutex);
+  return call_count;
+}
+std::size_t FakeXen::maps() {
+  const Lock lock(mutex);
+  return mapped.size();
+}
+std::uint64_t FakeXen::bad_segments() {
+  const Lock lock(mutex);
+  return bad_segment_count;
+}
+bool FakeXen::fails() {
+  return call_count++ == failing;
+}
+FakeXen::Grant* FakeXen::find(std::uint32_t domid, std::uint32_t gref) {
+  if (domid != kGuest.value || gref == 0 || gref > grants.size() || grants[gref - 1].revoked) return nullptr;
+  return &grants[gref - 1];
+}
+
+// One segment of a grant copy; the mutex is held.
+static std::int16_t copy(FakeXen& world, xengnttab_grant_copy_segment_t& segment) {
+  const bool from_guest = segment.flags & GNTCOPY_source_gref;
+  const auto& foreign = from_guest ? segment.source.foreign : segment.dest.foreign;
+  if (world.fails()) return GNTST_eagain;
+  if (foreign.offset + segment.len > kPageSize) {
+    ++world.bad_segment_count;
+    return GNTST_bad_copy_arg;
+  }
+  FakeXen::Grant* grant = world.find(foreign.domid, foreign.ref);
+  if (!grant) return GNTST_bad_gntref;
+  if (!from_guest && !grant->writable) return GNTST_permission_denied;
+  std::byte* there = grant->page->bytes + foreign.offset;
+  if (from_guest)
+    std::memcpy(segment.dest.virt, there, segment.len);
+  else
+    std::memcpy(there, segment.source.virt, segment.len);
+  return GNTST_okay;
+}
+
+}  // namespace hush::test
+
+extern "C" {
+
+// The world is one; a handle only has to be something that is not null.
+xengnttab_handle* xengnttab_open(xentoollog_logger*, unsigned) {
+  return reinterpret_cast<xengnttab_handle*>(&FakeXen::get());
+}
+int xengnttab_close(xengnttab_handle*) {
+  return 0;
+}
+void* xengnttab_map_grant_ref(xengnttab_handle*, std::uint32_t domid, std::uint32_t ref, int prot) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  FakeXen::Grant* grant = world.find(domid, ref);
+  if (world.fails() || !grant || ((prot & PROT_WRITE) && !grant->writable)) return errno = EINVAL, nullptr;
+  ++world.mapped[grant->page.get()];
+  return grant->page.get();
+}
+void* xengnttab_map_grant_ref_notify(xengnttab_handle* handle, std::uint32_t domid, std::uint32_t ref,
+                                     int prot, std::uint32_t, evtchn_port_t) {
+  return xengnttab_map_grant_ref(handle, domid, ref, prot);
+}
+void* xengnttab_map_domain_grant_refs(xengnttab_handle* handle, std::uint32_t count, std::uint32_t domid,
+                                      std::uint32_t* refs, int prot) {
+  if (count != 1) return errno = ENOSYS, nullptr;  // pages of this world do not lie side by side
+  return xengnttab_map_grant_ref(handle, domid, refs[0], prot);
+}
+// No page of one's own is granted here: the copies then name addresses.
+xengntshr_handle* xengntshr_open(xentoollog_logger*, unsigned) {
+  return errno = ENOENT, nullptr;
+}
+int xengntshr_close(xengntshr_handle*) {
+  return 0;
+}
+void* xengntshr_share_pages(xengntshr_handle*, std::uint32_t, int, std::uint32_t*, int) {
+  return errno = ENOENT, nullptr;
+}
+int xengntshr_unshare(xengntshr_handle*, void*, std::uint32_t) {
+  return 0;
+}
+int xengnttab_unmap(xengnttab_handle*, void* start, std::uint32_t) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  const auto found = world.mapped.find(start);
+  if (found == world.mapped.end()) return errno = EINVAL, -1;
+  if (--found->second == 0) world.mapped.erase(found);
+  return 0;
+}
+int xengnttab_grant_copy(xengnttab_handle*, std::uint32_t count, xengnttab_grant_copy_segment_t* segments) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  for (std::uint32_t i = 0; i < count; ++i) segments[i].status = hush::test::copy(world, segments[i]);
+  return 0;
+}
+
+}  // extern "C"
