@@ -45,7 +45,8 @@ class ControlServer::Session : public std::enable_shared_from_this<Session> {
       else
         said["error"] = "the request is not a JSON object on one line";
     } catch (const nlohmann::json::exception&) {  // a number where the handler reads a word
-      said = {{"error", "a value of the request is of another type than its command takes"}, {"code", EINVAL}};
+      said = {{"error", "a value of the request is of another type than its command takes"},
+              {"code", EINVAL}};
     }
     output_ = said.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     boost::asio::async_write(socket_, boost::asio::buffer(output_),

@@ -110,6 +110,7 @@ class BackRig {
   std::unique_ptr<dom0::BatchMemory> memory_owner = batch_memory(grants);
   dom0::BatchMemory& memory = *memory_owner;
   dom0::QueueCounters counters;
+  dom0::MulticastFilter multicast;
   dom0::GuestTx tx;
   dom0::GuestRx rx;
 
@@ -121,8 +122,9 @@ class BackRig {
   BackRig(const xenstore::Features& frontend, FakeXen& world)
       : xen(world),
         grants(std::move(*xen::GrantTable::open())),
-        tx(netif::TxBack::attach(tx_page(), {}), kGuest, tap.fd(), memory, counters),
-        rx(netif::RxBack::attach(rx_page(), {}), kGuest, tap.fd(), frontend, memory, counters) {}
+        tx(netif::TxBack::attach(tx_page(), {}), kGuest, tap.fd(), memory, counters, multicast),
+        rx(netif::RxBack::attach(rx_page(), {}), kGuest, tap.fd(), frontend, memory, counters,
+           dom0::VifShare{multicast}) {}
 
   template <class Direction>
   bool run(Direction& direction) {

@@ -33,7 +33,9 @@ class Channels : public ::testing::Test {
                                          EvtchnPort{rx_port}};
     return worker.thread->call([&] {
       return dom0::Queue::connect(worker, kGuest, address, every_feature(), tap.fd(), counters,
-                                  [this](const std::string& reason) { on_fault(reason); });
+                                  dom0::VifShare{multicast},
+                                  {.fault = [this](const std::string& reason) { on_fault(reason); },
+                                   .stall = [](const std::optional<dom0::Stall>&) {}});
     });
   }
   void disconnect(std::unique_ptr<dom0::Queue>& queue) {
@@ -54,6 +56,7 @@ class Channels : public ::testing::Test {
   FakeXen& xen = FakeXen::get();
   FakeTap tap;
   dom0::QueueCounters counters;
+  dom0::MulticastFilter multicast;
   std::atomic<int> faults = 0;
   std::promise<std::string> first_fault;
   dom0::Worker worker;

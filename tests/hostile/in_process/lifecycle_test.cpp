@@ -39,7 +39,7 @@ struct Walk {
           break;
       }
       self = next.next;
-      ASSERT_EQ(held, self == connected);
+      ASSERT_EQ(held, serving(self));
     }
   }
 };
