@@ -5,8 +5,8 @@
 
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-#include <chrono>
 #include <cerrno>
+#include <chrono>
 
 namespace hush::telemetry {
 

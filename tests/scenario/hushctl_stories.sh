@@ -142,7 +142,7 @@ PYTHON
   readers=$!
   while [ $rounds -lt 3 ]; do
     host_stop frontd-1
-    host_detach 1 && host_attach 1 && host_front 1 || break
+    if ! { host_detach 1 && host_attach 1 && host_front 1; }; then break; fi
     rounds=$((rounds + 1))
   done
   check teardown-under-readers same "$rounds" 3
