@@ -45,9 +45,9 @@ class LyingFront {
 
   [[nodiscard]] netif::TxSring& tx_page() { return shm::layout_at<netif::TxSring>(tx_ring_.base()); }
   [[nodiscard]] netif::RxSring& rx_page() { return shm::layout_at<netif::RxSring>(rx_ring_.base()); }
-  // An honest slot: 60 bytes of a broadcast frame from data page 0.
+  // An honest slot: 60 bytes of a frame from data page 0, to a group that bridges keep to themselves.
   [[nodiscard]] netif::TxRequest honest(std::uint16_t id) const;
-  // Of the honest frame: broadcast, unless said here. Six bytes.
+  // Of the honest frame, from now on. Six bytes.
   void set_destination(const unsigned char* mac) { std::memcpy(data_.base(), mac, 6); }
   [[nodiscard]] std::uint32_t data_gref(std::size_t page) const { return data_.grefs()[page]; }
   [[nodiscard]] std::uint32_t tx_ring_gref() const { return tx_ring_.grefs()[0]; }
