@@ -67,8 +67,8 @@ class FakeTap {
 };
 
 inline std::unique_ptr<dom0::BatchMemory> batch_memory(xen::GrantTable& grants) {
-  return std::make_unique<dom0::BatchMemory>(
-      grants, std::move(*xen::CopyPages::create(dom0::BatchMemory::kPages, DomId{0})));
+  return std::make_unique<dom0::BatchMemory>(grants,
+                                             *xen::CopyPages::create(dom0::BatchMemory::kPages, DomId{0}));
 }
 
 class BackRig {
@@ -121,7 +121,7 @@ class BackRig {
   }
   BackRig(const xenstore::Features& frontend, FakeXen& world)
       : xen(world),
-        grants(std::move(*xen::GrantTable::open())),
+        grants(*xen::GrantTable::open()),
         tx(netif::TxBack::attach(tx_page(), {}), kGuest, tap.fd(), memory, counters, multicast),
         rx(netif::RxBack::attach(rx_page(), {}), kGuest, tap.fd(), frontend, memory, counters,
            dom0::VifShare{multicast}) {}

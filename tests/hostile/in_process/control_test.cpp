@@ -25,9 +25,9 @@ class Control : public ::testing::Test {
   ~Control() override { fs::remove_all(directory); }
 
   std::unique_ptr<ControlServer> server() {
-    return std::move(*ControlServer::listen(loop, path.string(), [](const nlohmann::json& request) {
+    return *ControlServer::listen(loop, path.string(), [](const nlohmann::json& request) {
       return nlohmann::json{{"echo", request.value("command", "")}};
-    }));
+    });
   }
   int connect() {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

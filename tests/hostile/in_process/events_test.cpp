@@ -16,7 +16,7 @@ class Channels : public ::testing::Test {
  protected:
   Channels() {
     xen.reset();
-    worker.thread = std::move(*event::DataThread::start("test"));
+    worker.thread = *event::DataThread::start("test");
     worker.memory = batch_memory(worker.thread->grants());
     tx_gref = xen.grant();
     rx_gref = xen.grant();

@@ -16,7 +16,7 @@ class Store : public ::testing::Test {
  protected:
   Store() {
     xen.reset();
-    client = std::move(*xenstore::Client::open(loop));
+    client = *xenstore::Client::open(loop);
     for (const char* number : {key::kTxRingRef, key::kRxRingRef, key::kEventChannel}) say(number, "9");
     say(key::kRequestRxCopy, "1");
   }

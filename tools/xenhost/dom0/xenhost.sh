@@ -27,7 +27,8 @@ wait_node() {
   # The first event comes at once: it is the watch's registration.
   exec {events}< <(exec timeout "$seconds" xenstore-watch "$path" 2>/dev/null)
   watcher=$!
-  while read -r -u "$events" _; do
+  # Every few seconds without an event too: a domain may go without one.
+  while read -r -t 5 -u "$events" _ || [ $? -gt 128 ]; do
     value=$(xenstore-read "$path" 2>/dev/null)
     # shellcheck disable=SC2053 # a pattern is what is wanted
     [[ $value == $pattern ]] && result=0 && break
@@ -66,16 +67,21 @@ start_guest() {
   guest_ready "$name"
 }
 
-# guest_ready NAME: until the guest's agent answers (also after a reboot, which makes a new domain of the same name).
+# guest_ready NAME: until the guest's agent answers (also after a reboot, which makes a new domain of the same name). The
+# emulated processor now and then lets a PVH guest triple-fault while it boots (QEMU's SVM: it runs at an address of the
+# hypervisor's); xl takes that for a reboot, and its successor is waited for, twice at most.
 guest_ready() {
-  local id
-  wait_for 120 "the domain $1" xl domid "$1" || return
-  id=$(xl domid "$1")
-  if ! wait_node "${GUEST_BOOT_TIMEOUT:-240}" "/local/domain/$id/data/agent" ready; then
-    echo "guest $1 did not come up; its console ends with:" >&2
-    tail -n 15 "/var/log/xen/console/guest-$1.log" >&2
-    return 1
-  fi
+  local id tries
+  for tries in 1 2 3; do
+    wait_for 120 "the domain $1" xl domid "$1" || return
+    id=$(xl domid "$1")
+    wait_node "${GUEST_BOOT_TIMEOUT:-240}" "/local/domain/$id/data/agent" ready && return
+    if xenstore-exists "/local/domain/$id"; then break; fi
+    echo "guest $1: domain $id went while it booted (try $tries)" >&2
+  done
+  echo "guest $1 did not come up; its console ends with:" >&2
+  tail -n 15 "/var/log/xen/console/guest-$1.log" >&2
+  return 1
 }
 
 # reboot_guest NAME: by xl reboot; up again, as a new domain, when this returns.
