@@ -30,7 +30,18 @@ check() {
 # need WHAT COMMAND...: as check, for what all the rest stands on.
 need() { check "$@" || finish; }
 
+# Nothing of a test that gave up half-way stays for the next one of the same boot.
+clear_up() {
+  local name
+  if [ -n "${backd:-}" ] && backd_alive 2>/dev/null; then
+    kill -KILL "$backd"
+    wait "$backd" 2>/dev/null
+  fi
+  xl list | awk 'NR > 2 { print $1 }' | while read -r name; do xl destroy "$name"; done
+}
+
 finish() {
+  [ "$failed" = 0 ] || clear_up >/dev/null 2>&1
   echo "$test_name: $passed passed, $failed failed"
   jq -n --arg test "$test_name" --argjson passed "$passed" --argjson failed "$failed" '$ARGS.named' \
     >"$RESULTS/$test_name.json"
