@@ -48,6 +48,7 @@ class FrameBacklog {
   static_assert(std::is_trivially_copyable_v<WaitingFrame>);
 
   void put(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;  // its address may be null, which memcpy must not be given
     const std::size_t at = (first_ + used_) % ring_.size();
     const std::size_t straight = std::min(bytes.size(), ring_.size() - at);
     std::memcpy(ring_.data() + at, bytes.data(), straight);
@@ -55,6 +56,7 @@ class FrameBacklog {
     used_ += bytes.size();
   }
   void take(std::span<std::byte> to) {
+    if (to.empty()) return;
     const std::size_t straight = std::min(to.size(), ring_.size() - first_);
     std::memcpy(to.data(), ring_.data() + first_, straight);
     std::memcpy(to.data() + straight, ring_.data(), to.size() - straight);
