@@ -50,8 +50,8 @@ void LyingFront::restart() {
   rx_ring_ = must(shares_->share(peer_, 1, true), "share");
   data_ = must(shares_->share(peer_, kDataPages, true), "share");
   auto* frame = static_cast<unsigned char*>(data_.base());
-  // To a group that no bridge forwards (802.1D): a flood of ours is not to fill a neighbour's TAP by the bridge's doing.
-  // From 02:00:00:00:00:66, an experimental type.
+  // To a group that no bridge forwards (802.1D): a flood of ours is not to fill a neighbour's TAP by the
+  // bridge's doing. From 02:00:00:00:00:66, an experimental type.
   const unsigned char head[] = {0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 0x66, 0x88, 0xb5};
   std::memcpy(frame, head, sizeof head);
   tx_ = std::make_unique<netif::TxFront>(netif::TxFront::create(tx_page()));
