@@ -62,7 +62,8 @@ class DataThread {
   // The following are for use on the thread (inside call(), handlers and posted work).
   [[nodiscard]] boost::asio::io_context& loop() { return loop_; }
   [[nodiscard]] xen::GrantTable& grants() { return grants_; }
-  // From now on it gets turns, until it rests. Harmless when it already has them.
+  // From now on it gets turns, until it rests. Harmless when it already has them. Not from within a turn:
+  // post it.
   void serve(Served& one);
   // No more turns for it: before it is destroyed. Not from within a turn.
   void leave_out(Served& one);
