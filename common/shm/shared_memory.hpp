@@ -7,6 +7,7 @@
 #pragma once
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -92,13 +93,13 @@ class PageRun {
   }
   // Private copy of what lies there now. offset + to.size() <= kPageSize.
   void copy_out(std::size_t page, std::size_t offset, std::span<std::byte> to) const noexcept {
-    std::memcpy(to.data(), base_ + page * kPageSize + offset, to.size());
+    std::copy_n(base_ + page * kPageSize + offset, to.size(), to.data());  // none of none is allowed, unlike memcpy
     // Without this the compiler may read the page again instead of the copy.
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   // The other way. offset + from.size() <= kPageSize.
   void copy_in(std::size_t page, std::size_t offset, std::span<const std::byte> from) const noexcept {
-    std::memcpy(base_ + page * kPageSize + offset, from.data(), from.size());
+    std::copy_n(from.data(), from.size(), base_ + page * kPageSize + offset);
   }
 
  private:

@@ -46,7 +46,7 @@ story_multicast() { # a front end that lists the groups it wants; then it wants 
   check all-groups-again eventually wants_all_groups
   send_frames vif1.0 end
   check ends-again host_wait odd '^end'
-  host_stop odd
+  host_end odd
   check front-end-content same $? 0
 }
 
@@ -63,7 +63,7 @@ story_hash() { # the guest's key, hash and mapping: each frame on the queue that
     "2 00:16:3e:00:00:02 88b5"; do
     check "frame-${line// /-}" grep -qx "frame $line" "$host_logs/odd.log"
   done
-  host_stop odd
+  host_end odd
   check front-end-content same $? 0
   host_detach 1
   check nothing-left no_nodes 1
@@ -76,7 +76,7 @@ story_control_ring_lies() { # each is refused, or cuts off the vif of the liar a
   held=$(host_holdings)
   for lie in wrong-requests wrong-index; do
     host_attach 1 && odd_front "$lie" end || return 1
-    host_stop odd
+    host_end odd
     check "$lie" same $? 0
     [ "$lie" = wrong-requests ] || check reason-said same "$(in_domain 0 xenstore-read error/backend/vif/1/0/error)" "control ring index impossible"
     host_detach 1

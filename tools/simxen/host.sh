@@ -74,6 +74,17 @@ host_stop() {
   } 2>/dev/null
 }
 
+# host_end NAME: until it ends by itself, and its exit status; KILL after 30 s.
+host_end() {
+  local name=$1 pid
+  pid=$(cat "$host_pids/$name")
+  rm -f "$host_pids/$name"
+  {
+    timeout 30 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid"
+    wait "$pid"
+  } 2>/dev/null
+}
+
 host_clear() {
   local name
   for name in "$host_pids"/*; do
