@@ -93,7 +93,8 @@ class PageRun {
   }
   // Private copy of what lies there now. offset + to.size() <= kPageSize.
   void copy_out(std::size_t page, std::size_t offset, std::span<std::byte> to) const noexcept {
-    std::copy_n(base_ + page * kPageSize + offset, to.size(), to.data());  // none of none is allowed, unlike memcpy
+    std::copy_n(base_ + page * kPageSize + offset, to.size(),
+                to.data());  // none of none is allowed, unlike memcpy
     // Without this the compiler may read the page again instead of the copy.
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
