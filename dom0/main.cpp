@@ -62,6 +62,8 @@ Result<void> serve(const Options& options) {
   if (auto clear = dom0::check_no_kernel_netback(); !clear) return clear;
   const auto lock = dom0::lock_run_directory(options.run_directory);
   if (!lock) return lock.error();
+  const auto alone = dom0::lock_network();
+  if (!alone) return alone.error();
 
   boost::asio::io_context loop{1};
   boost::asio::signal_set signals(loop, SIGTERM, SIGINT);

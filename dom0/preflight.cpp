@@ -2,11 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace hush::dom0 {
 namespace fs = std::filesystem;
@@ -36,6 +42,22 @@ Result<int> lock_run_directory(const std::string& directory) {
   // For who wants to end it (tools/install).
   if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", getpid()) < 0) return errno_error("cannot write " + path);
   return fd;
+}
+
+Result<int> lock_network() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  constexpr std::string_view kName = "hush-backd";  // after a 0: no file (unix(7), abstract)
+  std::copy(kName.begin(), kName.end(), address.sun_path + 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno_error("cannot make a socket");
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + kName.size());
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
+  const int why = errno;
+  ::close(fd);
+  if (why != EADDRINUSE)
+    return error("cannot take the name of hush-backd: " + std::string(std::strerror(why)), why);
+  return error("another hush-backd serves here, with another --run-dir: pgrep -a hush-backd shows it", why);
 }
 
 void allow_shared_pages(std::size_t pages) {

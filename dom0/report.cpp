@@ -104,6 +104,7 @@ json describe(const Vif& vif, const xenstore::VifFacts& facts) {
             {"backend_path", facts.backend_path},
             {"mac", facts.mac},
             {"bridge", facts.bridge},
+            {"script", facts.script.substr(facts.script.rfind('/') + 1)},
             {"state", xenstore::name(vif.state())},
             {"connects", vif.connects()},
             {"mode", "netif"},

@@ -14,6 +14,8 @@ inline constexpr char kFrontend[] = "frontend";
 inline constexpr char kFrontendId[] = "frontend-id";
 inline constexpr char kOnline[] = "online";
 inline constexpr char kBridge[] = "bridge";
+inline constexpr char kScript[] = "script";
+inline constexpr char kVifname[] = "vifname";
 inline constexpr char kHotplugStatus[] = "hotplug-status";
 inline constexpr char kRate[] = "rate";  // also a setting, in the same form
 

@@ -106,15 +106,19 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
                  EINVAL);
   auto online = read_flag(view, directory, key::kOnline);
   auto bridge = view.read(at(directory, key::kBridge));
+  auto script = view.read(at(directory, key::kScript));
+  auto vifname = view.read(at(directory, key::kVifname));
   auto mtu = view.read(at(directory, key::kMtu));
   auto hotplug = view.read(at(directory, key::kHotplugStatus));
   if (!online) return online.error();
-  for (const auto* text : {&bridge, &mtu, &hotplug})
+  for (const auto* text : {&bridge, &script, &vifname, &mtu, &hotplug})
     if (!*text) return text->error();
   BackendSettings settings;
   settings.frontend = **frontend;
   settings.online = *online;
   settings.bridge = *bridge;
+  settings.script = *script;
+  settings.vifname = *vifname;
   if (*mtu) settings.mtu = parse_number<std::uint32_t>(**mtu, 68, kMaxMtu);
   settings.hotplug_done = !*hotplug || **hotplug == "connected";
   return settings;

@@ -43,7 +43,9 @@ struct Features {
 struct BackendSettings {
   std::string frontend;  // path of the frontend directory
   bool online = false;
-  std::optional<std::string> bridge;
+  std::optional<std::string> bridge;  // set for every vif; only script says whether it is meant
+  std::optional<std::string> script;
+  std::optional<std::string> vifname;  // that the script gives the interface
   std::optional<std::uint32_t> mtu;
   // The hotplug script has finished; true as well where no script is at work (no such node).
   bool hotplug_done = false;

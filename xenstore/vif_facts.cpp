@@ -16,6 +16,7 @@ VifFacts read_vif_facts(const View& view, VifId id) {
   facts.backend_path = std::string(key::kLocalDomain) + "/" + facts.backend_id + "/" + backend_path(id);
   if (auto name = read_domain_name(view, id.domid)) facts.domain_name = *name;
   facts.mac = read(directory + key::kMac);
+  facts.script = read(directory + key::kScript);
   facts.bridge = read(directory + key::kBridge);
   facts.hotplug_status = read(directory + key::kHotplugStatus);
   facts.frontend = read(directory + key::kFrontend);

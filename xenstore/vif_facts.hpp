@@ -12,6 +12,7 @@ struct VifFacts {
   std::string backend_path;    // absolute
   std::string domain_name;     // of the guest
   std::string mac;             // of its interface
+  std::string script;          // that plugs it in: a path
   std::string bridge;          // that the vif is to be plugged into
   std::string hotplug_status;  // of the toolstack's script
   std::string frontend;        // path of the frontend directory

@@ -10,6 +10,8 @@ namespace hush::event {
 namespace {
 // Events taken in one turn of the loop, so that descriptors and posted work get theirs.
 constexpr int kEventsPerTurn = 64;
+// Handlers that run between two rounds of turns: one that posts itself again and again holds up nobody.
+constexpr int kHandlersPerLook = 64;
 // Until an event that could not be sent is tried again: far below what a peer takes for a stall.
 constexpr auto kOwedAgain = std::chrono::milliseconds(10);
 // Turns until descriptors, timers and posted work are looked at: looking costs a system call, a turn is a
@@ -149,7 +151,8 @@ void DataThread::run() {
     round();
     if (turns_ < kTurnsPerLook && !in_turn_.empty()) continue;
     turns_ = 0;
-    loop_.poll();
+    for (int i = 0; i < kHandlersPerLook && loop_.poll_one() > 0; ++i) {
+    }
   }
 }
 

@@ -24,6 +24,15 @@ Error nl_error(const std::string& what, int code) {
   return error(what + ": " + nl_geterror(code));
 }
 
+using Socket = std::unique_ptr<nl_sock, FreeSocket>;
+
+Result<Socket> connect() {
+  Socket socket{nl_socket_alloc()};
+  if (!socket) return error("netlink: out of memory", ENOMEM);
+  if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0) return nl_error("netlink", rc);
+  return socket;
+}
+
 Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std::string& what) {
   rtnl_link* found = nullptr;
   if (const int rc = rtnl_link_get_kernel(socket, static_cast<int>(index), nullptr, &found); rc < 0)
@@ -37,11 +46,10 @@ Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std
 }  // namespace
 
 Result<void> change_link(unsigned index, const LinkChange& wanted) {
-  const std::unique_ptr<nl_sock, FreeSocket> socket{nl_socket_alloc()};
-  if (!socket) return error("netlink: out of memory", ENOMEM);
-  if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0) return nl_error("netlink", rc);
-
+  const auto socket = connect();
+  if (!socket) return socket.error();
   const Link change{rtnl_link_alloc()};
+  if (wanted.name) rtnl_link_set_name(change.get(), wanted.name->c_str());
   if (wanted.mtu) rtnl_link_set_mtu(change.get(), *wanted.mtu);
   if (wanted.up && *wanted.up) rtnl_link_set_flags(change.get(), IFF_UP);
   if (wanted.up && !*wanted.up) rtnl_link_unset_flags(change.get(), IFF_UP);
@@ -57,7 +65,17 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
     if (master == 0) return errno_error("bridge " + *wanted.master);
     rtnl_link_set_master(change.get(), static_cast<int>(master));
   }
-  return apply(socket.get(), index, change.get(), "change");
+  return apply(socket->get(), index, change.get(), "change");
+}
+
+Result<std::uint32_t> mtu_of(const std::string& interface) {
+  const auto socket = connect();
+  if (!socket) return socket.error();
+  rtnl_link* found = nullptr;
+  if (const int rc = rtnl_link_get_kernel(socket->get(), 0, interface.c_str(), &found); rc < 0)
+    return nl_error("look up interface " + interface, rc);
+  const Link link{found};
+  return rtnl_link_get_mtu(link.get());
 }
 
 }  // namespace hush::net

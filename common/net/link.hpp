@@ -8,15 +8,18 @@
 
 namespace hush::net {
 
-struct LinkChange {  // what is not set stays
-  std::optional<bool> up;
-  std::optional<std::uint32_t> mtu;
-  std::optional<std::string> mac;     // "00:16:3e:00:00:01"
-  std::optional<std::string> master;  // name of a bridge
+struct LinkChange {                      // what is not set stays
+  std::optional<std::string> name = {};  // of an interface that is down
+  std::optional<bool> up = {};
+  std::optional<std::uint32_t> mtu = {};
+  std::optional<std::string> mac = {};     // "00:16:3e:00:00:01"
+  std::optional<std::string> master = {};  // name of a bridge
   bool operator==(const LinkChange&) const = default;
 };
 
 // index: of the interface; survives a rename.
 Result<void> change_link(unsigned index, const LinkChange& change);
+
+Result<std::uint32_t> mtu_of(const std::string& interface);
 
 }  // namespace hush::net

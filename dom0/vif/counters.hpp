@@ -17,17 +17,18 @@ using telemetry::Counter;
 // Why a frame towards the guest was dropped.
 enum class RxDrop : std::uint8_t {
   needs_scatter_gather,  // longer than a slot, and the front end takes one slot a frame
+  tagged_segment,        // a segmentation with a VLAN tag: stock front ends refuse it
   gso_not_agreed,        // segmented by the kernel before the front end's offer was known
   grant_copy_failed,     // the guest's grant was bad
   multicast_not_wanted,  // the guest asked for the groups that it lists, and this is none of them
   backlog_full,          // steered to a queue for which as much waits as may
   waited_too_long,       // the guest posted no slots for it (rx-drain-timeout)
 };
-inline constexpr std::size_t kRxDrops = 6;
+inline constexpr std::size_t kRxDrops = 7;
 [[nodiscard]] constexpr std::string_view name(RxDrop d) {
-  constexpr std::array<std::string_view, kRxDrops> kNames{"needs_scatter_gather", "gso_not_agreed",
-                                                          "grant_copy_failed",    "multicast_not_wanted",
-                                                          "backlog_full",         "waited_too_long"};
+  constexpr std::array<std::string_view, kRxDrops> kNames{
+      "needs_scatter_gather", "tagged_segment", "gso_not_agreed", "grant_copy_failed",
+      "multicast_not_wanted", "backlog_full",   "waited_too_long"};
   return kNames[static_cast<std::size_t>(d)];
 }
 

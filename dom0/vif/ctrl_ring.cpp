@@ -1,7 +1,12 @@
 #include "dom0/vif/ctrl_ring.hpp"
 
+#include <algorithm>
+
 namespace hush::dom0 {
 namespace {
+
+// Requests answered at a time. Each may copy a page and build a table of hashes.
+constexpr std::uint32_t kRequestsPerTurn = 8;
 
 // As with the other rings: everything up to the last published answer is done.
 netif::CtrlBack attach(netif::CtrlSring& page) {
@@ -51,10 +56,11 @@ void CtrlRing::run() {
     on_fault_("control ring index impossible");
     return;
   }
-  for (std::uint32_t i = 0; i < *pending; ++i) ring_.put(answer(ring_.take()));
+  const std::uint32_t now = std::min(*pending, kRequestsPerTurn);
+  for (std::uint32_t i = 0; i < now; ++i) ring_.put(answer(ring_.take()));
   if (ring_.publish()) thread_.notify(port_);
   if (*pending > 0) steering_.wake_all();
-  // Through the loop, so that the queues get their turn between two ringfuls.
+  // Through the loop, so that the queues of all vifs of this thread get their turns in between.
   if (ring_.final_check()) run_soon();
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 
 namespace hush::dom0 {
@@ -13,6 +14,7 @@ constexpr std::size_t kMaxFrame = 17 * kPageSize;
 // Frames up to this lie behind each other in the pages: copies from one page are cheaper. A larger one begins
 // a page, since each slot's worth that crosses a page costs a segment more.
 constexpr std::size_t kSmallFrame = kPageSize / 2;
+constexpr std::size_t kEthernetHeader = 14;
 constexpr std::size_t kAlignment = 64;  // a cache line
 
 // Where the frame behind this one is read to. Its length is not known yet: it is taken to be like the last
@@ -50,6 +52,7 @@ Pass GuestRx::run(bool& notify) {
     return Pass::idle;
   bool dropped = false;
   const std::size_t count = gather(*pending, dropped);
+  if (!fault_.empty()) return Pass::fault;
   if (count == 0) return dropped ? Pass::moved : Pass::idle;
   const auto frames = std::span(frames_).first(count);
   std::size_t slots = 0;
@@ -117,6 +120,7 @@ bool GuestRx::next_frame(std::size_t at, Frame& frame) {
     std::array<iovec, 2> parts{
         {{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
     const ssize_t got = readv(tap_, parts.data(), parts.size());
+    if (got < 0 && errno != EAGAIN && errno != EINTR) fault_ = "its TAP is gone";
     if (got <= static_cast<ssize_t>(sizeof frame.header)) return false;
     frame.length = static_cast<std::size_t>(got) - sizeof frame.header;
     frame.hash.reset();
@@ -134,14 +138,18 @@ bool GuestRx::admit(Frame& frame) {
   const auto bytes = memory_.pages.from(frame.at).first(frame.length);
   if (multicast_.blocks(bytes)) return drop(RxDrop::multicast_not_wanted);
   if (frame.gso) {
+    const auto network = net::find_network(bytes);
+    if (network && network->start != kEthernetHeader) return drop(RxDrop::tagged_segment);
     const auto type = frame.header.gso_type & ~net::vnet::kEcn;
     const bool agreed = (type == net::vnet::kGsoTcpV4 && frontend_.gso_tcpv4) ||
                         (type == net::vnet::kGsoTcpV6 && frontend_.gso_tcpv6);
     if (!agreed) return drop(RxDrop::gso_not_agreed);
   } else if (frame.csum_blank) {
-    // A front end finds the field by itself, in plain TCP and UDP only; the rest is completed here.
+    // A front end finds the field by itself, in plain TCP and UDP without a VLAN tag only (Linux's
+    // skb_checksum_setup); the rest is completed here.
     const auto transport = net::find_transport(bytes);
-    const bool offloads = transport && transport->start == frame.header.csum_start &&
+    const bool offloads = transport && transport->ip_start == kEthernetHeader &&
+                          transport->start == frame.header.csum_start &&
                           transport->csum_offset == frame.header.csum_offset &&
                           (transport->ipv6 ? frontend_.ipv6_csum : frontend_.ipv4_csum);
     if (!offloads) {

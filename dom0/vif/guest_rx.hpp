@@ -4,6 +4,7 @@
 // The backlog is the TAP's own queue (bounded by its txqueuelen, drops counted by the kernel) and at most one
 // frame in hand here: while the guest lacks slots for that one nothing more is read.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string_view>
@@ -36,6 +37,8 @@ class GuestRx {
   [[nodiscard]] std::uint32_t wanted() const { return wanted_; }
   // For wanted() slots, where it is not 0. True: they are there already, and no event will come for them.
   [[nodiscard]] bool ask_for_event();
+  // No frame is in hand: one slot will do to begin with, whatever the last frame needed.
+  void want_one() { wanted_ = std::min(wanted_, 1U); }
   // Drops the frame in hand, and those that wait behind it in the TAP (no more than so long a backlog at a
   // time).
   void drop_backlog();

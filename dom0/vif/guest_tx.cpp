@@ -56,6 +56,12 @@ Pass GuestTx::run(bool& notify) {
         if (memory_.copies.status(segment++) != 0) packet.fault = netif::TxFault::grant_copy_failed;
     }
     deliver(packet, slot);
+    slot += packet.slots;
+  }
+  // Only now: an answer takes its request's slot. A daemon that is killed before the publication is followed
+  // by one that reads these slots again, so they are to be requests for as long as can be.
+  slot = 0;
+  for (const auto& packet : std::span(*memory_.packets).first(packets)) {
     answer(packet, slot);
     slot += packet.slots;
   }

@@ -39,6 +39,9 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   // Requests may have been there before the channel was: look without waiting for an event.
   queue->wake();
+  // One that served before may have ended between an answer and its event. It would never be owed again: the
+  // index that asks for it is behind us.
+  if (queue->tx_.taken() != 0 || queue->rx_.taken() != 0) queue->notify_both();
   return queue;
 }
 
@@ -107,6 +110,7 @@ bool Queue::turn() {
   const bool received = pass(rx_, rx_port_, counters_.guest_rx);
   const bool fed = counters_.guest_rx.batches.get() != delivered || rx_.wanted() == 0;
   if (fed && stall_.fed()) reports_.stall({});
+  if (rx_.starved()) watch_backlog();  // a guest that sends without end never rests
   return sent || spread || received;
 }
 
@@ -116,7 +120,6 @@ bool Queue::rest() {
   wait_for_frames();
   const bool more_sent = !wait_for_credit() && tx_.ask_for_event();
   const bool more_room = rx_.wanted() > 0 && rx_.ask_for_event();
-  if (rx_.starved() && !more_room) watch_backlog();
   return !more_sent && !more_room;
 }
 
@@ -158,7 +161,9 @@ bool Queue::wait_for_credit() {
 // nothing.
 void Queue::watch_backlog() {
   stall_.wait(StallWatch::Clock::now());
-  if (!backlog_timer_runs_) arm_backlog_timer();
+  // It may run for the end of the stall, which is later than this frame's.
+  if (const auto next = stall_.next(); next && (!backlog_timer_runs_ || *next < backlog_timer_.expiry()))
+    arm_backlog_timer();
 }
 
 void Queue::arm_backlog_timer() {
@@ -184,6 +189,11 @@ void Queue::on_backlog_timer() {
     rx_.drop_backlog();
     wake();  // the next frame is to be waited for
   }
+  // Nothing waits, and no frame will come while there is no carrier: any buffer ends the stall.
+  if (stall_.stalled() && !rx_.starved()) {
+    rx_.want_one();
+    wake();
+  }
   arm_backlog_timer();
 }
 
@@ -201,6 +211,11 @@ bool Queue::pass(Direction& direction, EvtchnPort port, DirectionCounters& count
 void Queue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {
   (wanted ? counters.notifies_sent : counters.notifies_saved).add();
   if (wanted) thread_.notify(port);
+}
+
+void Queue::notify_both() {
+  thread_.notify(tx_port_);
+  if (rx_port_ != tx_port_) thread_.notify(rx_port_);
 }
 
 void Queue::fail(std::string_view reason) {

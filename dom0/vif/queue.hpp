@@ -91,6 +91,7 @@ class Queue final : private event::Served {
   template <class Direction>
   bool pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
+  void notify_both();
   void fail(std::string_view reason);
 
   event::DataThread& thread_;

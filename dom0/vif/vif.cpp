@@ -46,7 +46,12 @@ Vif::~Vif() {
   *alive_ = false;
   drop_queues();
   host_.ledger.forget(id_);
+  unwatch();
+}
+
+void Vif::unwatch() {
   for (const auto& path : watched_) host_.store.unwatch(path);
+  watched_.clear();
 }
 
 std::string Vif::interface_name() const {
@@ -110,13 +115,23 @@ void Vif::update() {
     fault_ = settings.error().text;
     return;
   }
-  if (watched_.empty()) begin(*settings);
+  if (watched_.empty()) {
+    if (auto begun = begin(*settings); !begun) {
+      unwatch();  // so that the next look begins anew
+      fault_ = begun.error().text;
+      spdlog::error("{}: {}", name(), fault_);
+      return;
+    }
+  }
   sample_multicast(settings->frontend);
   auto peer = xenstore::read_state(host_.store.view(), settings->frontend);
   if (!peer) {
     spdlog::warn("{}: {}", name(), peer.error().text);
     return;
   }
+  // What could not be offered is not tried again at once, for ever: fail()'s own writes lead back here.
+  offer_failed_ = offer_failed_ && *peer == XenbusState::initialising;
+  if (offer_failed_) return;
   for (;;) {
     const Step next = step(state_, *peer, settings->hotplug_done);
     if (next == Step{Action::none, state_}) return;
@@ -134,32 +149,51 @@ void Vif::update() {
         disconnect();
         break;
     }
-    if (!done) return fail(done.error().text);
+    if (!done) {
+      offer_failed_ = next.action == Action::advertise;
+      return fail(done.error().text);
+    }
     enter(next.next);
   }
 }
 
-// First sight of the vif: watch its front end, and take over what an earlier daemon left connected.
-void Vif::begin(const xenstore::BackendSettings& settings) {
+Result<void> Vif::watch_front_end(const xenstore::BackendSettings& settings) {
   for (const std::string& path : {settings.frontend + "/" + xenstore::key::kState,
                                   xenstore::multicast_request_path(settings.frontend)}) {
+    if (auto done = host_.store.watch(path, [this](const std::string&) { on_change_(); }); !done) return done;
     watched_.push_back(path);
-    if (auto done = host_.store.watch(path, [this](const std::string&) { on_change_(); }); !done)
-      spdlog::error("{}: {}", name(), done.error().text);
   }
+  return {};
+}
+
+// First sight of the vif: watch its front end, and take over what an earlier daemon left connected.
+Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
+  if (auto done = watch_front_end(settings); !done)
+    return error(done.error().text + " (too many? xenstore-control quota watches N raises a domain's number)",
+                 done.error().code);
   auto self = xenstore::read_state(host_.store.view(), xenstore::backend_path(id_));
   auto peer = xenstore::read_state(host_.store.view(), settings.frontend);
-  if (!self || !peer) return;
+  if (!self) return self.error();
+  if (!peer) return peer.error();
   if (serving(*self) && (*peer == XenbusState::connected || *peer == XenbusState::reconfiguring)) {
     spdlog::info("{}: taking over a connected vif", name());
+    taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
+    if (done && settings.hotplug_done) plug(settings);
     if (done) done = connect(settings);
-    if (!done) return fail(done.error().text);
-    state_ = *self;
-    return;
+    if (done)
+      state_ = *self;
+    else
+      fail(done.error().text);
+    return {};
+  }
+  if (*self == XenbusState::closing) {  // perhaps cut off by an earlier daemon
+    auto reason = host_.store.view().read(error_node());
+    if (reason) fault_ = reason->value_or("");
   }
   state_ = *self == XenbusState::closing || *self == XenbusState::closed ? *self : XenbusState::initialising;
+  return {};
 }
 
 Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
@@ -168,20 +202,31 @@ Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
   if (auto done = tap_.set_carrier(false); !done) return done;
-  net::LinkChange change;
-  change.mtu = settings.mtu;  // a script may know better; it runs after this
-  if (settings.hotplug_done && settings.bridge) {
-    // The script has run for an interface that is gone with an earlier daemon; libxl will not run it again.
-    change.up = true;
-    change.mac = kBackendMac;
-    change.master = settings.bridge;
-  }
-  return change == net::LinkChange{} ? Result<void>() : net::change_link(tap_.index(), change);
+  // A script may know better; it runs after this.
+  return settings.mtu ? net::change_link(tap_.index(), {.mtu = settings.mtu}) : Result<void>();
+}
+
+// The toolstack's script has run for an interface that is gone with an earlier daemon, and will not run
+// again. What vif-bridge does to the interface is done here, and of other scripts (vif-route,
+// vif-openvswitch) what is the link's alone: name and address. None of it is worth a connected guest.
+void Vif::plug(const xenstore::BackendSettings& settings) {
+  const auto change = [this](const net::LinkChange& wanted) {
+    if (auto done = net::change_link(tap_.index(), wanted); !done)
+      spdlog::warn("{}: set up as before, but: {}", name(), done.error().text);
+  };
+  if (settings.vifname && *settings.vifname != name()) change({.name = settings.vifname});
+  change({.up = true, .mac = kBackendMac});
+  const std::string script = settings.script.value_or("vif-bridge");
+  if (script.substr(script.rfind('/') + 1) != "vif-bridge" || !settings.bridge) return;
+  change({.master = settings.bridge});
+  if (settings.mtu) return;
+  if (const auto mtu = net::mtu_of(*settings.bridge)) change({.mtu = *mtu});
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   forget();
   fault_.clear();
+  taken_over_ = false;
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
   offered_ = xenstore::allowed(offered_features(), settings_.values);
@@ -231,14 +276,16 @@ std::function<void(std::function<void()> act)> Vif::on_control() {
   };
 }
 
+// A fault of an earlier connection is no news, nor is a stall.
 std::function<void(std::string reason)> Vif::on_fault() {
-  return [this, post = on_control()](std::string reason) {
-    post([this, reason = std::move(reason)] { fail(reason); });
+  return [this, connection = connects_, post = on_control()](std::string reason) {
+    post([this, connection, reason = std::move(reason)] {
+      if (connection == connects_ && serving(state_)) fail(reason);
+    });
   };
 }
 
 Queue::Reports Vif::reports_of(std::size_t queue) {
-  // A stall of an earlier connection is no news.
   return {on_fault(), [this, queue, connection = connects_, post = on_control()](std::optional<Stall> stall) {
             post([this, queue, connection, stall] {
               if (connection == connects_ && queue < queues_.size()) on_stall(queue, stall);
@@ -255,6 +302,7 @@ Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t
   if (!queue) return queue.error();
   queues_.push_back({&worker, std::move(*queue)});
   set_limits(queues_.back());
+  if (capture_) worker.thread->call([&] { queues_.back().queue->capture_to(capture_); });
   counters_used_ = std::max(counters_used_, number + 1);
   ++worker.queues;
   return {};
@@ -305,9 +353,11 @@ Result<void> Vif::set_carrier(bool up) {
 }
 
 void Vif::sample_multicast(const std::string& frontend) {
-  if (auto wanted = xenstore::read_multicast_request(host_.store.view(), frontend))
-    multicast_.apply(*wanted && offered_.multicast_control);
-  else
+  if (auto wanted = xenstore::read_multicast_request(host_.store.view(), frontend)) {
+    // The groups that it listed went to an earlier daemon. It lists them again when it asks anew.
+    taken_over_ = taken_over_ && *wanted;
+    multicast_.apply(*wanted && offered_.multicast_control && !taken_over_);
+  } else
     spdlog::warn("{}: {}", name(), wanted.error().text);
 }
 
@@ -324,10 +374,12 @@ void Vif::fail(const std::string& reason) {
   disconnect();
   fault_ = reason;
   // Where xenbus_dev_fatal of Linux says it too.
-  const std::string node =
-      std::string(xenstore::key::kError) + "/" + xenstore::backend_path(id_) + "/" + xenstore::key::kError;
-  (void)host_.store.view().write(node, reason);
+  (void)host_.store.view().write(error_node(), reason);
   enter(XenbusState::closing);
+}
+
+std::string Vif::error_node() const {
+  return std::string(xenstore::key::kError) + "/" + xenstore::backend_path(id_) + "/" + xenstore::key::kError;
 }
 
 void Vif::forget() {
@@ -348,6 +400,7 @@ void Vif::stop_capture() {
 }
 
 void Vif::capture_to(std::shared_ptr<net::Capture> capture) {
+  capture_ = capture;
   for (Placed& placed : queues_) placed.worker->thread->call([&] { placed.queue->capture_to(capture); });
 }
 

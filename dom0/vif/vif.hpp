@@ -76,9 +76,12 @@ class Vif {
     std::unique_ptr<Queue> queue;  // made and destroyed on the worker's thread
     bool stalled = false;
   };
-  void begin(const xenstore::BackendSettings& settings);
+  Result<void> begin(const xenstore::BackendSettings& settings);
+  Result<void> watch_front_end(const xenstore::BackendSettings& settings);
+  void unwatch();
   Result<void> advertise(const xenstore::BackendSettings& settings);
   Result<void> make_tap(const xenstore::BackendSettings& settings);
+  void plug(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
   Result<void> add_queues(const xenstore::FrontendOffer& frontend);
   Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
@@ -97,6 +100,7 @@ class Vif {
   void sample_multicast(const std::string& frontend);
   void enter(XenbusState next);
   void fail(const std::string& reason);
+  [[nodiscard]] std::string error_node() const;
   void capture_to(std::shared_ptr<net::Capture> capture);
 
   xenstore::VifId id_;
@@ -105,10 +109,13 @@ class Vif {
   std::vector<std::string> watched_;  // nodes of the front end
   XenbusState state_ = XenbusState::unknown;
   std::string fault_;
+  bool offer_failed_ = false;
+  bool taken_over_ = false;  // from an earlier daemon, by the connection that is there
   net::Tap tap_;
   std::array<QueueCounters, xenstore::kMaxQueues> counters_;
   std::size_t counters_used_ = 0;
   std::vector<Placed> queues_;
+  std::shared_ptr<net::Capture> capture_;  // over connections, until it is stopped
   MulticastFilter multicast_;
   // Of a front end with a control ring. All its queues are on this worker, for the sake of steering_.
   Worker* control_worker_ = nullptr;

@@ -158,7 +158,7 @@ story_doctor() { # on machines that are made of files; and on this one, with the
   mkdir -p "$root"/{sys/hypervisor,proc/xen,dev/xen,dev/net,etc/xen/scripts,etc/modprobe.d,run/xenstored} \
     "$root"/sys/class/net/xenbr0/bridge
   echo xen >"$root/sys/hypervisor/type"
-  touch "$root"/dev/xen/{gntdev,evtchn,xenbus} "$root/dev/net/tun"
+  touch "$root"/dev/xen/{gntdev,evtchn,gntalloc,xenbus} "$root/dev/net/tun"
   echo 'install xen-netback /bin/false' >"$root/etc/modprobe.d/hushring.conf"
   install -m 755 /dev/null "$root/etc/xen/scripts/vif-bridge"
   check all-well wrong ""
@@ -168,9 +168,9 @@ story_doctor() { # on machines that are made of files; and on this one, with the
   check kernel-netback-fix json "any('modprobe -r xen-netback' in c['text'] for c in a['checks'])" doctor
   check exit-code same "$(status_of doctor)" 6
   rm -r "$root/sys/bus" "$root/dev/xen"
-  check no-dev-xen wrong "/dev/xen/gntdev /dev/xen/evtchn /dev/xen/xenbus xenstored"
+  check no-dev-xen wrong "/dev/xen/gntdev /dev/xen/evtchn /dev/xen/gntalloc /dev/xen/xenbus xenstored"
   mkdir "$root/dev/xen"
-  touch "$root"/dev/xen/{gntdev,evtchn,xenbus}
+  touch "$root"/dev/xen/{gntdev,evtchn,gntalloc,xenbus}
   rm -r "$root/sys/class/net"
   check no-bridge wrong bridge
   check no-bridge-fix json "any('ip link add xenbr0 type bridge' in c['text'] for c in a['checks'])" doctor

@@ -18,11 +18,12 @@ namespace hush::test {
 struct Shape {
   bool ipv6 = false;
   bool tcp = true;
-  std::vector<std::uint16_t> vlan_tags;       // their EtherTypes, outermost first
+  std::vector<std::uint16_t> vlan_tags = {};  // their EtherTypes, outermost first
   std::size_t ip_option_words = 0;            // IPv4: 0 to 10
-  std::vector<std::uint8_t> extensions;       // IPv6: kinds, in order
-  std::vector<std::uint8_t> extension_units;  // IPv6: length field of each, 8 bytes more than this times 8
-  std::size_t tcp_option_bytes = 0;           // 0 to 40; rounded up to 4
+  std::vector<std::uint8_t> extensions = {};  // IPv6: kinds, in order
+  std::vector<std::uint8_t> extension_units =
+      {};                            // IPv6: length field of each, 8 bytes more than this times 8
+  std::size_t tcp_option_bytes = 0;  // 0 to 40; rounded up to 4
   std::vector<std::uint8_t> payload = {1, 2, 3};
 };
 

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 HostFacts good_host() {
   HostFacts host;
   host.on_xen = host.dom0 = host.netback_kept_away = host.xenstored = host.hotplug_script = true;
-  host.gntdev = host.evtchn = host.xenbus = host.tun = Node::there;
+  host.gntdev = host.evtchn = host.gntalloc = host.xenbus = host.tun = Node::there;
   host.bridges = {"xenbr0"};
   host.masters = {{"vif1.0", "xenbr0"}};
   host.gntdev_limit = 1 << 20;
@@ -24,7 +24,7 @@ HostFacts good_host() {
 }
 
 DaemonFacts good_daemon() {
-  return {true, "", {{"vif1.0", "vif1.0", "xenbr0", true, 4, ""}}};
+  return {true, "", false, {{"vif1.0", "vif1.0", "vif-bridge", "xenbr0", true, 4, ""}}};
 }
 
 std::vector<std::string> wrong(const HostFacts& host, const DaemonFacts& daemon) {
@@ -57,13 +57,29 @@ TEST(Doctor, KernelNetbackIsInTheWay) {
 
 TEST(Doctor, EachDeviceHasItsFix) {
   auto host = good_host();
-  host.gntdev = host.evtchn = host.xenbus = host.tun = Node::missing;
-  EXPECT_EQ(wrong(host, good_daemon()),
-            (Names{"/dev/xen/gntdev", "/dev/xen/evtchn", "/dev/xen/xenbus", "/dev/net/tun"}));
+  host.gntdev = host.evtchn = host.gntalloc = host.xenbus = host.tun = Node::missing;
+  EXPECT_EQ(wrong(host, good_daemon()), (Names{"/dev/xen/gntdev", "/dev/xen/evtchn", "/dev/xen/gntalloc",
+                                               "/dev/xen/xenbus", "/dev/net/tun"}));
   EXPECT_THAT(text(host, good_daemon(), "/dev/xen/gntdev"), HasSubstr("modprobe xen-gntdev"));
   EXPECT_THAT(text(host, good_daemon(), "/dev/net/tun"), HasSubstr("modprobe tun"));
   host.tun = Node::not_permitted;
   EXPECT_THAT(text(host, good_daemon(), "/dev/net/tun"), HasSubstr("root"));
+}
+
+TEST(Doctor, AVifThatIsRoutedNeedsNoBridge) {
+  auto host = good_host();
+  host.bridges.clear();
+  host.masters.clear();
+  auto daemon = good_daemon();
+  daemon.vifs[0].script = "vif-route";
+  EXPECT_EQ(wrong(host, daemon), Names{});
+}
+
+TEST(Doctor, OnlyADaemonThatIsNotThereIsToBeStarted) {
+  DaemonFacts daemon{false, "cannot talk to it: No such file or directory", true, {}};
+  EXPECT_THAT(text(good_host(), daemon, "hush-backd"), HasSubstr("start it"));
+  daemon.not_there = false;
+  EXPECT_THAT(text(good_host(), daemon, "hush-backd"), testing::Not(HasSubstr("start it")));
 }
 
 TEST(Doctor, Bridges) {
@@ -93,12 +109,13 @@ TEST(Doctor, StoreScriptsAndLimits) {
   EXPECT_EQ(wrong(host, good_daemon()), (Names{"hotplug-scripts", "gntdev-limit"}))
       << "a driver domain reaches the store through the device";
   host.gntdev_limit.reset();
-  DaemonFacts many{true, "", std::vector<VifFinding>(64, {"vif1.0", "vif1.0", "xenbr0", true, 8, ""})};
+  DaemonFacts many{true, "", false,
+                   std::vector<VifFinding>(64, {"vif1.0", "vif1.0", "vif-bridge", "xenbr0", true, 8, ""})};
   EXPECT_EQ(wrong(host, many), (Names{"hotplug-scripts", "event-channels"}));
 }
 
 TEST(Doctor, TheDaemonAndFaults) {
-  EXPECT_EQ(wrong(good_host(), {false, "cannot talk to hush-backd", {}}), Names{"hush-backd"});
+  EXPECT_EQ(wrong(good_host(), {false, "cannot talk to hush-backd", true, {}}), Names{"hush-backd"});
   auto daemon = good_daemon();
   daemon.vifs[0].fault = "guest_tx ring index impossible";
   EXPECT_EQ(wrong(good_host(), daemon), Names{"fault-of-vif1.0"});
@@ -135,6 +152,7 @@ TEST_F(HostTree, AMachineIsReadFromItsFiles) {
   directory("/sys/bus/xen-backend/drivers/vif/vif-1-0");
   file("/sys/bus/xen-backend/drivers/vif/bind");
   file("/dev/xen/gntdev");
+  file("/dev/xen/gntalloc");
   file("/dev/net/tun");
   directory("/sys/class/net/xenbr0/bridge");
   directory("/sys/class/net/eth0");

@@ -12,9 +12,10 @@ using boost::asio::local::stream_protocol;
 
 Error failure(const std::string& socket, const boost::system::error_code& failed) {
   std::string text = "cannot talk to hush-backd at " + socket + ": " + failed.message();
-  if (failed.value() == ENOENT || failed.value() == ECONNREFUSED)
-    text += " (is it running, and with this --run-dir?)";
-  return error(std::move(text), failed.value());
+  // asio's own errors (end of file) have small numbers of another meaning.
+  const int code = failed.category() == boost::system::system_category() ? failed.value() : EIO;
+  if (code == ENOENT || code == ECONNREFUSED) text += " (is it running, and with this --run-dir?)";
+  return error(std::move(text), code);
 }
 
 // One request and one answer, as steps on a loop that is left when the patience ends.

@@ -36,7 +36,8 @@ Check kernel_netback(const HostFacts& host) {
             "xen-netback is loaded and would answer the vifs first: modprobe -r xen-netback"};
   return {"kernel-netback", false,
           "xen-netback is loaded and owns " + joined(host.netback_devices) +
-              ": detach them (xl network-detach, or shut the guests down), then modprobe -r xen-netback"};
+              ": hush-install take-over changes hands, guests go on; or detach them, then modprobe -r "
+              "xen-netback"};
 }
 
 Check modprobe_entry(const HostFacts& host) {
@@ -65,8 +66,11 @@ Check store(const HostFacts& host) {
           "cannot be reached: systemctl start xenstored (or: /etc/init.d/xencommons start)"};
 }
 
-Check any_bridge(const HostFacts& host) {
+Check any_bridge(const HostFacts& host, const DaemonFacts& daemon) {
   if (host.openvswitch) return {"bridge", true, "Open vSwitch"};
+  const auto routed = [](const VifFinding& vif) { return vif.script != "vif-bridge"; };
+  if (!daemon.vifs.empty() && std::all_of(daemon.vifs.begin(), daemon.vifs.end(), routed))
+    return {"bridge", true, "no vif asks for one"};
   if (!host.bridges.empty()) return {"bridge", true, joined(host.bridges)};
   return {"bridge", false,
           "there is none to plug vifs into: ip link add xenbr0 type bridge && ip link set xenbr0 up (and "
@@ -76,6 +80,7 @@ Check any_bridge(const HostFacts& host) {
 
 Check bridge_of(const VifFinding& vif, const HostFacts& host) {
   const std::string name = "bridge-of-" + vif.name;
+  if (vif.script != "vif-bridge") return {name, true, "not for a bridge: " + vif.script};
   if (!vif.bridge.empty() && !host.openvswitch && !contains(host.bridges, vif.bridge))
     return {name, false,
             "there is no bridge " + vif.bridge + ": ip link add " + vif.bridge +
@@ -117,8 +122,9 @@ Check event_channels(const HostFacts& host, const DaemonFacts& daemon) {
 
 Check running(const DaemonFacts& daemon) {
   if (daemon.running) return {"hush-backd", true, std::to_string(daemon.vifs.size()) + " vifs"};
-  return {"hush-backd", false,
-          daemon.why_not + ": start hush-backd; its last line says why it does not stay"};
+  if (daemon.not_there)
+    return {"hush-backd", false, daemon.why_not + ": start it; its last line says why it does not stay"};
+  return {"hush-backd", false, daemon.why_not + " (as root? does it hang? its log tells)"};
 }
 
 Check fault_of(const VifFinding& vif) {
@@ -137,10 +143,12 @@ std::vector<Check> examine(const HostFacts& host, const DaemonFacts& daemon) {
       modprobe_entry(host),
       device("/dev/xen/gntdev", host.gntdev, "modprobe xen-gntdev"),
       device("/dev/xen/evtchn", host.evtchn, "modprobe xen-evtchn"),
-      device("/dev/xen/xenbus", host.xenbus, "modprobe xenfs (not on Xen there is none)"),
+      device("/dev/xen/gntalloc", host.gntalloc,
+             "modprobe xen-gntalloc (without it each grant copy costs three times as much)"),
+      device("/dev/xen/xenbus", host.xenbus, "only a kernel that runs on Xen has it"),
       device("/dev/net/tun", host.tun, "modprobe tun"),
       store(host),
-      any_bridge(host),
+      any_bridge(host, daemon),
       scripts(host),
       gntdev_limit(host, daemon.vifs.size()),
       event_channels(host, daemon),

@@ -11,7 +11,8 @@ namespace hush::hushctl {
 struct VifFinding {
   std::string name;
   std::string interface;
-  std::string bridge;  // that it is to be plugged into; empty: none is said
+  std::string script = "vif-bridge";  // that plugs it in, without its folder
+  std::string bridge;                 // that it is to be plugged into; empty: none is said
   bool connected = false;
   std::size_t queues = 0;
   std::string fault;
@@ -19,7 +20,8 @@ struct VifFinding {
 
 struct DaemonFacts {
   bool running = false;
-  std::string why_not;  // what asking it ended with
+  std::string why_not;     // what asking it ended with
+  bool not_there = false;  // nobody listens
   std::vector<VifFinding> vifs;
 };
 

@@ -100,6 +100,7 @@ HostFacts gather_host_facts(const std::string& root) {
   look_at_netback(root, facts);
   facts.gntdev = look_at(root + "/dev/xen/gntdev");
   facts.evtchn = look_at(root + "/dev/xen/evtchn");
+  facts.gntalloc = look_at(root + "/dev/xen/gntalloc");
   facts.xenbus = look_at(root + "/dev/xen/xenbus");
   facts.tun = look_at(root + "/dev/net/tun");
   for (const char* socket : {"/run/xenstored/socket", "/var/run/xenstored/socket"})

@@ -16,7 +16,8 @@ struct HostFacts {
   bool netback_loaded = false;               // the kernel's xen-netback is a driver of the xen-backend bus
   std::vector<std::string> netback_devices;  // that it owns, as "vif-1-0"
   bool netback_kept_away = false;            // modprobe.d has an install line that keeps it from being loaded
-  Node gntdev = Node::missing, evtchn = Node::missing, xenbus = Node::missing, tun = Node::missing;
+  Node gntdev = Node::missing, evtchn = Node::missing, gntalloc = Node::missing, xenbus = Node::missing,
+       tun = Node::missing;
   bool xenstored = false;  // its socket takes connections
   std::vector<std::string> bridges;
   bool openvswitch = false;

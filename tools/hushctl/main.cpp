@@ -109,6 +109,7 @@ int capture(const Options& options) {
 
 int version(const Options& options) {
   const Answer answer = ask(options, json{{"command", "version"}});
+  if (!answer && hushctl::exit_code(answer.error()) != hushctl::kNotFound) return failed(answer.error());
   const json daemon = answer ? answer->value("version", json()) : json();
   if (options.as_json)
     std::cout << json{{"hushctl", HUSH_VERSION}, {"hush-backd", daemon}}.dump(2) << '\n';
@@ -124,12 +125,13 @@ hushctl::DaemonFacts gather_daemon_facts(const Options& options) {
   facts.running = answer.has_value();
   if (!answer) {
     facts.why_not = answer.error().text;
+    facts.not_there = hushctl::exit_code(answer.error()) == hushctl::kNotFound;
     return facts;
   }
   for (const auto& v : answer->value("vifs", json::array()))
-    facts.vifs.push_back({v.value("vif", ""), v.value("interface", ""), v.value("bridge", ""),
-                          v.value("state", "") == "Connected", v.value("queues", json::array()).size(),
-                          v.value("fault", "")});
+    facts.vifs.push_back({v.value("vif", ""), v.value("interface", ""), v.value("script", "vif-bridge"),
+                          v.value("bridge", ""), v.value("state", "") == "Connected",
+                          v.value("queues", json::array()).size(), v.value("fault", "")});
   return facts;
 }
 

@@ -84,14 +84,18 @@ std::string histogram(const json& sizes) {
 void print_counts_of(std::ostream& out, const json& vif) {
   Rows rows{{"  counter", "guest_tx", "guest_rx"}};
   for (const char* counter : {"packets", "bytes", "slots", "batches", "copy_calls", "copies", "notifies_sent",
-                              "notifies_saved", "events"})
+                              "notifies_saved", "events", "storms"})
     rows.push_back({std::string("  ") + counter, text(field(vif, "guest_tx"), counter),
                     text(field(vif, "guest_rx"), counter)});
   print_table(out, rows);
   for (const char* direction : {"guest_tx", "guest_rx"})
     out << "  " << direction
         << " packets in a batch: " << histogram(field(field(vif, direction), "batch_sizes")) << '\n';
-  out << "  rx_waits " << text(vif, "rx_waits");
+  const char* separator = "  ";
+  for (const char* counter : {"rx_waits", "rx_stalls", "tx_throttled"}) {
+    out << separator << counter << ' ' << text(vif, counter);
+    separator = ", ";
+  }
   for (const auto& [name, count] : field(vif, "ethtool").items()) out << ", " << name << ' ' << count;
   out << '\n';
   for (const auto& [direction, drops] : field(vif, "drops").items())

@@ -32,10 +32,10 @@ class Channels : public ::testing::Test {
     const xenstore::QueueAddress address{Gref{tx_gref}, Gref{rx_gref}, EvtchnPort{tx_port},
                                          EvtchnPort{rx_port}};
     return worker.thread->call([&] {
-      return dom0::Queue::connect(worker, kGuest, address, every_feature(), tap.fd(), counters,
-                                  dom0::VifShare{multicast},
-                                  {.fault = [this](const std::string& reason) { on_fault(reason); },
-                                   .stall = [](const std::optional<dom0::Stall>&) {}});
+      return dom0::Queue::connect(
+          worker, kGuest, address, every_feature(), tap.fd(), counters, dom0::VifShare{multicast},
+          {.fault = [this](const std::string& reason) { on_fault(reason); },
+           .stall = [this](const std::optional<dom0::Stall>& s) { ++(s ? stalls : stall_ends); }});
     });
   }
   void disconnect(std::unique_ptr<dom0::Queue>& queue) {
@@ -44,6 +44,19 @@ class Channels : public ::testing::Test {
   // Everything that the thread has been asked for until now is done.
   void settle() {
     for (int i = 0; i < 3; ++i) worker.thread->call([] {});
+  }
+  // Bounded, for a test that fails.
+  template <class Condition>
+  [[nodiscard]] bool eventually(Condition condition) {
+    for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20); !condition(); settle())
+      if (std::chrono::steady_clock::now() > end) return false;
+    return true;
+  }
+  void set_timeouts(dom0::Queue& queue, dom0::RxTimeouts timeouts) {
+    worker.thread->call([&] { queue.set_timeouts(timeouts); });
+  }
+  [[nodiscard]] std::uint64_t waited_too_long() const {
+    return counters.rx_drops[static_cast<std::size_t>(dom0::RxDrop::waited_too_long)].get();
   }
   void on_fault(const std::string& reason) {
     if (faults++ == 0) first_fault.set_value(reason);
@@ -57,7 +70,7 @@ class Channels : public ::testing::Test {
   FakeTap tap;
   dom0::QueueCounters counters;
   dom0::MulticastFilter multicast;
-  std::atomic<int> faults = 0;
+  std::atomic<int> faults = 0, stalls = 0, stall_ends = 0;
   std::promise<std::string> first_fault;
   dom0::Worker worker;
   std::uint32_t tx_gref, rx_gref, data, tx_port, rx_port;
@@ -150,6 +163,75 @@ TEST_F(Channels, RebindingUnderAStorm) {
     ASSERT_EQ(xen.ports(), 0U);
   }
   expect_nothing_held();
+}
+
+// A daemon that was killed between an answer and its event owes it: the ring will not ask for it again.
+TEST_F(Channels, TakingOverATrafficTellsTheGuest) {
+  auto fresh = connect();
+  ASSERT_TRUE(fresh);
+  settle();
+  EXPECT_EQ(xen.notifies(), 0U) << "a fresh ring owes nothing";
+  disconnect(*fresh);
+  auto front = netif::TxFront::attach(tx_page(), {});
+  front.put(netif::TxRequest{data, 0, 0, 1, 60});
+  (void)front.publish();
+  tx_page().rsp_prod.store(1, std::memory_order_seq_cst);
+  tx_port = xen.offer_port();
+  rx_port = xen.offer_port();
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  EXPECT_EQ(xen.notifies(), 2U) << "each channel once";
+  disconnect(*queue);
+}
+
+// What posts itself to the loop again and again (a control ring whose guest never stops asking) gets its
+// share and no more.
+TEST_F(Channels, AHandlerWithoutEndHoldsUpNoQueue) {
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  std::atomic<bool> ended = false;
+  std::function<void()> again = [&] {
+    if (!ended) boost::asio::post(worker.thread->loop(), again);
+  };
+  worker.thread->call([&] { again(); });
+  auto front = netif::TxFront::attach(tx_page(), {});
+  front.put(netif::TxRequest{data, 0, 0, 1, 60});
+  (void)front.publish();
+  xen.kick(tx_port);
+  EXPECT_TRUE(eventually([&] { return front.pending() == 1U; }));
+  ended = true;
+  settle();
+  disconnect(*queue);
+}
+
+// The timer that runs for the end of a stall must not hold up the end of a frame's wait.
+TEST_F(Channels, EachFrameIsDroppedWhenItHasWaited) {
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  set_timeouts(**queue, {.stall = std::chrono::hours(1), .drain = std::chrono::milliseconds(5)});
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    ASSERT_TRUE(tap.give(pattern(60)));
+    ASSERT_TRUE(eventually([&] { return waited_too_long() == n; })) << "frame " << n;
+  }
+  EXPECT_EQ(stalls, 0);
+  disconnect(*queue);
+}
+
+// A front end that has posted one buffer, and a frame of three slots: the stall ends by itself once nothing
+// waits, for without a carrier no other frame would come.
+TEST_F(Channels, AStallEndsWhereAnyFrameWouldFit) {
+  auto rx = netif::RxFront::attach(shm::layout_at<netif::RxSring>(xen.page(rx_gref).bytes), {});
+  rx.put(netif::RxRequest{1, 0, data});
+  (void)rx.publish();
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  set_timeouts(**queue, {.stall = std::chrono::milliseconds(50), .drain = std::chrono::milliseconds(5)});
+  ASSERT_TRUE(tap.give(pattern(9000)));
+  EXPECT_TRUE(eventually([&] { return stalls == 1; }));
+  EXPECT_TRUE(eventually([&] { return stall_ends == 1; }));
+  ASSERT_TRUE(tap.give(pattern(60)));
+  EXPECT_TRUE(eventually([&] { return rx.pending() == 1U; }));
+  disconnect(*queue);
 }
 
 // A lie is told of once and ends the queue: nothing it publishes afterwards is taken.

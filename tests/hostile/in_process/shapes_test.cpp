@@ -186,5 +186,56 @@ TEST(Offload, WhatIsNotThereIsNotSent) {
   EXPECT_FALSE(rig.tap.take());
 }
 
+// What a stock front end does not find by itself is not left to it: Linux refuses a blank checksum behind a
+// VLAN tag.
+TEST(Offload, NothingIsLeftBlankBehindATag) {
+  for (const std::size_t tags : {0, 1, 2}) {
+    BackRig rig;
+    const Frame frame = make_frame({.vlan_tags = std::vector<std::uint16_t>(tags, 0x8100)});
+    Bytes blank = frame.bytes;
+    net::VnetHeader header{};
+    header.flags = net::vnet::kNeedsCsum;
+    header.csum_start = static_cast<std::uint16_t>(frame.at.transport);
+    header.csum_offset = 16;
+    const auto transport = net::find_transport(blank);
+    ASSERT_TRUE(transport);
+    net::set_pseudo_checksum(blank, *transport, blank.size() - transport->start);
+    rig.post({{1, 0, rig.data}});
+    ASSERT_TRUE(rig.tap.give(blank, header));
+    ASSERT_TRUE(rig.run_rx());
+    const auto answers = rig.rx_answers();
+    ASSERT_EQ(answers.size(), 1U);
+    EXPECT_EQ((answers[0].flags & netif::rx_flag::kCsumBlank) != 0, tags == 0) << tags << " tags";
+    const std::byte* got = rig.xen.page(rig.data).bytes;
+    const Bytes& want = tags == 0 ? blank : frame.bytes;
+    EXPECT_TRUE(std::equal(want.begin(), want.end(), got)) << tags << " tags";
+  }
+}
+TEST(Offload, ATaggedSegmentationIsDropped) {
+  BackRig rig;
+  const Frame frame = make_frame({.vlan_tags = {0x8100}, .payload = std::vector<std::uint8_t>(3000, 7)});
+  net::VnetHeader header{};
+  header.flags = net::vnet::kNeedsCsum;
+  header.gso_type = net::vnet::kGsoTcpV4;
+  header.gso_size = 1448;
+  header.csum_start = static_cast<std::uint16_t>(frame.at.transport);
+  header.csum_offset = 16;
+  rig.post({{1, 0, rig.data}, {2, 0, rig.data}});
+  ASSERT_TRUE(rig.tap.give(frame.bytes, header));
+  ASSERT_TRUE(rig.run_rx());
+  EXPECT_TRUE(rig.rx_answers().empty());
+  EXPECT_EQ(rig.counters.rx_drops[static_cast<std::size_t>(dom0::RxDrop::tagged_segment)].get(), 1U);
+}
+
+// An interface that an admin deletes ends the vif, with its reason: a descriptor that is always ready must
+// not be polled.
+TEST(Tap, ThatIsGoneIsAFault) {
+  BackRig rig;
+  rig.post({{1, 0, rig.data}});
+  close(rig.tap.fd());
+  EXPECT_FALSE(rig.run_rx());
+  EXPECT_EQ(rig.rx.fault(), "its TAP is gone");
+}
+
 }  // namespace
 }  // namespace hush::test

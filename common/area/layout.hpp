@@ -1,0 +1,74 @@
+// The pages of an area: header page, index pages, two rings (README.md, section 3).
+#pragma once
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "common/area/packet_ring.hpp"
+
+namespace hush::area {
+
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kMagic = 0x4148'5348;  // "HSHA"
+inline constexpr std::uint32_t kGrefsOfAPage = kPageSize / 4;
+inline constexpr std::uint32_t kMaxIndexPages = 16;
+inline constexpr std::uint32_t kMinRing = kPageSize;
+inline constexpr std::uint32_t kMaxRing = 32U << 20;
+inline constexpr std::uint32_t kMinRingOfOffloads = 256U << 10;
+inline constexpr std::uint32_t kLeastMaxFrame = 1514;
+inline constexpr std::uint32_t kFirstGref = 8;  // those below are reserved (GNTTAB_NR_RESERVED_ENTRIES)
+
+// The first 1024 bytes of the header page.
+struct Header {
+  std::uint32_t magic = kMagic;
+  std::uint32_t version = kVersion;
+  std::uint32_t generation = 0;
+  std::uint32_t pages = 0;
+  std::uint32_t guest_tx_ring = 0;  // bytes
+  std::uint32_t guest_rx_ring = 0;
+  std::uint32_t guest_tx_max_frame = 0;
+  std::uint32_t guest_rx_max_frame = 0;
+  std::uint32_t index_pages = 0;
+  std::array<std::uint32_t, kMaxIndexPages> index_grefs{};
+  std::array<std::uint32_t, 231> reserved{};
+};
+static_assert(sizeof(Header) == 1024 && shm::WirePod<Header>);
+
+struct HeaderPage {
+  shm::SharedSlot<sizeof(Header)> header;
+  SharedWords guest_tx, guest_rx;
+  alignas(128) std::byte front_lives;  // cleared by the front end's kernel
+  alignas(128) std::byte back_lives;
+};
+static_assert(offsetof(HeaderPage, guest_tx) == 1024 && offsetof(HeaderPage, guest_rx) == 1536);
+static_assert(offsetof(HeaderPage, front_lives) == 2048 && offsetof(HeaderPage, back_lives) == 2176);
+
+constexpr std::uint32_t ring_pages(const Header& header) {
+  return static_cast<std::uint32_t>(header.guest_tx_ring / kPageSize + header.guest_rx_ring / kPageSize);
+}
+
+// The header of an area of two rings, without its grefs. The sizes: powers of two within the limits.
+constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring, std::uint32_t guest_rx_ring) {
+  Header header;
+  header.generation = generation;
+  header.guest_tx_ring = guest_tx_ring;
+  header.guest_rx_ring = guest_rx_ring;
+  header.guest_tx_max_frame = std::min(kMaxFrame, max_frame_of(guest_tx_ring));
+  header.guest_rx_max_frame = std::min(kMaxFrame, max_frame_of(guest_rx_ring));
+  header.index_pages = (ring_pages(header) + kGrefsOfAPage - 1) / kGrefsOfAPage;
+  header.pages = 1 + header.index_pages + ring_pages(header);
+  return header;
+}
+
+// Why a back end does not take an area with this header (a private copy); nullopt: it does. pages: what xenstore says;
+// max_pages: what this back end allows a queue.
+[[nodiscard]] std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages, std::uint32_t max_pages);
+
+// The same of its ring pages' grefs, in order (private copies), and of the header page's: each may be named once.
+[[nodiscard]] std::optional<std::string_view> refusal(const Header& header, Gref header_page,
+                                                      std::span<const std::uint32_t> ring_grefs);
+
+}  // namespace hush::area
