@@ -21,18 +21,30 @@ enum class Fault {
 
 constexpr std::string_view to_text(Fault fault) {
   switch (fault) {
-    case Fault::none: return "none";
-    case Fault::produced_unaligned: return "produced index is no multiple of 16";
-    case Fault::produced_impossible: return "produced index impossible";
-    case Fault::consumed_unaligned: return "consumed index is no multiple of 16";
-    case Fault::consumed_impossible: return "consumed index impossible";
-    case Fault::record_beyond_produced: return "a record ends behind the produced index";
-    case Fault::record_crosses_end: return "a record crosses the end of the ring";
-    case Fault::kind_unknown: return "a record of an unknown kind";
-    case Fault::frame_too_short: return "a frame is shorter than an Ethernet header";
-    case Fault::frame_too_long: return "a frame is longer than was agreed";
-    case Fault::skip_not_to_the_end: return "a skip does not end with the ring";
-    case Fault::switch_unasked: return "a switch to no generation";
+    case Fault::none:
+      return "none";
+    case Fault::produced_unaligned:
+      return "produced index is no multiple of 16";
+    case Fault::produced_impossible:
+      return "produced index impossible";
+    case Fault::consumed_unaligned:
+      return "consumed index is no multiple of 16";
+    case Fault::consumed_impossible:
+      return "consumed index impossible";
+    case Fault::record_beyond_produced:
+      return "a record ends behind the produced index";
+    case Fault::record_crosses_end:
+      return "a record crosses the end of the ring";
+    case Fault::kind_unknown:
+      return "a record of an unknown kind";
+    case Fault::frame_too_short:
+      return "a frame is shorter than an Ethernet header";
+    case Fault::frame_too_long:
+      return "a frame is longer than was agreed";
+    case Fault::skip_not_to_the_end:
+      return "a skip does not end with the ring";
+    case Fault::switch_unasked:
+      return "a switch to no generation";
   }
   return "?";
 }

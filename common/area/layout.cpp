@@ -6,7 +6,9 @@
 namespace hush::area {
 namespace {
 
-constexpr bool ring_is_sound(std::uint32_t ring) { return std::has_single_bit(ring) && ring >= kMinRing && ring <= kMaxRing; }
+constexpr bool ring_is_sound(std::uint32_t ring) {
+  return std::has_single_bit(ring) && ring >= kMinRing && ring <= kMaxRing;
+}
 constexpr bool max_frame_is_sound(std::uint32_t max_frame, std::uint32_t ring) {
   return max_frame >= kLeastMaxFrame && max_frame <= std::min(kMaxFrame, max_frame_of(ring));
 }
@@ -19,22 +21,30 @@ std::optional<std::string_view> refusal(const Header& header, std::uint32_t page
   if (header.generation == 0) return "generation 0";
   if (header.pages != pages) return "the header page has another number of pages than hush-area-pages";
   if (pages > max_pages) return "more pages than this back end allows";
-  if (!ring_is_sound(header.guest_tx_ring)) return "the guest_tx ring is no power of two from 4 KiB to 32 MiB";
-  if (!ring_is_sound(header.guest_rx_ring)) return "the guest_rx ring is no power of two from 4 KiB to 32 MiB";
-  if (!max_frame_is_sound(header.guest_tx_max_frame, header.guest_tx_ring)) return "the longest guest_tx frame is out of range";
-  if (!max_frame_is_sound(header.guest_rx_max_frame, header.guest_rx_ring)) return "the longest guest_rx frame is out of range";
+  if (!ring_is_sound(header.guest_tx_ring))
+    return "the guest_tx ring is no power of two from 4 KiB to 32 MiB";
+  if (!ring_is_sound(header.guest_rx_ring))
+    return "the guest_rx ring is no power of two from 4 KiB to 32 MiB";
+  if (!max_frame_is_sound(header.guest_tx_max_frame, header.guest_tx_ring))
+    return "the longest guest_tx frame is out of range";
+  if (!max_frame_is_sound(header.guest_rx_max_frame, header.guest_rx_ring))
+    return "the longest guest_rx frame is out of range";
   const Header whole = header_of(header.generation, header.guest_tx_ring, header.guest_rx_ring);
   if (header.index_pages != whole.index_pages) return "another number of index pages than the rings need";
   if (header.pages != whole.pages) return "the pages do not add up";
   for (std::uint32_t i = 0; i < kMaxIndexPages; ++i)
-    if ((header.index_grefs[i] >= kFirstGref) != (i < header.index_pages)) return "an index page's gref is missing, reserved or left over";
-  if (std::ranges::any_of(header.reserved, [](std::uint32_t word) { return word != 0; })) return "bytes that must be 0 are not";
+    if ((header.index_grefs[i] >= kFirstGref) != (i < header.index_pages))
+      return "an index page's gref is missing, reserved or left over";
+  if (std::ranges::any_of(header.reserved, [](std::uint32_t word) { return word != 0; }))
+    return "bytes that must be 0 are not";
   return std::nullopt;
 }
 
-std::optional<std::string_view> refusal(const Header& header, Gref header_page, std::span<const std::uint32_t> ring_grefs) {
+std::optional<std::string_view> refusal(const Header& header, Gref header_page,
+                                        std::span<const std::uint32_t> ring_grefs) {
   std::vector<std::uint32_t> all(ring_grefs.begin(), ring_grefs.end());
-  if (std::ranges::any_of(all, [](std::uint32_t gref) { return gref < kFirstGref; })) return "a ring page's gref is missing or reserved";
+  if (std::ranges::any_of(all, [](std::uint32_t gref) { return gref < kFirstGref; }))
+    return "a ring page's gref is missing or reserved";
   all.insert(all.end(), header.index_grefs.begin(), header.index_grefs.begin() + header.index_pages);
   all.push_back(header_page.value);
   std::ranges::sort(all);

@@ -51,7 +51,8 @@ constexpr std::uint32_t ring_pages(const Header& header) {
 }
 
 // The header of an area of two rings, without its grefs. The sizes: powers of two within the limits.
-constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring, std::uint32_t guest_rx_ring) {
+constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring,
+                           std::uint32_t guest_rx_ring) {
   Header header;
   header.generation = generation;
   header.guest_tx_ring = guest_tx_ring;
@@ -63,11 +64,13 @@ constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring
   return header;
 }
 
-// Why a back end does not take an area with this header (a private copy); nullopt: it does. pages: what xenstore says;
-// max_pages: what this back end allows a queue.
-[[nodiscard]] std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages, std::uint32_t max_pages);
+// Why a back end does not take an area with this header (a private copy); nullopt: it does. pages: what
+// xenstore says; max_pages: what this back end allows a queue.
+[[nodiscard]] std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages,
+                                                      std::uint32_t max_pages);
 
-// The same of its ring pages' grefs, in order (private copies), and of the header page's: each may be named once.
+// The same of its ring pages' grefs, in order (private copies), and of the header page's: each may be named
+// once.
 [[nodiscard]] std::optional<std::string_view> refusal(const Header& header, Gref header_page,
                                                       std::span<const std::uint32_t> ring_grefs);
 

@@ -5,9 +5,9 @@
 //   consumer:  peek() -> read the frame in place ... release() -> notify if true
 //              nothing: may_sleep(): true -> sleep, and awake() afterwards
 //
-// An end keeps its own index privately and never reads it back; the other's is checked each time it is looked at. After a
-// fault() the ring is not to be used again. Word: shm::SharedWord, or what a model checker puts in its place; "publish mine,
-// then read yours" is a seq_cst store and a seq_cst load.
+// An end keeps its own index privately and never reads it back; the other's is checked each time it is looked
+// at. After a fault() the ring is not to be used again. Word: shm::SharedWord, or what a model checker puts
+// in its place; "publish mine, then read yours" is a seq_cst store and a seq_cst load.
 //
 // Not thread-safe: an end belongs to one thread.
 #pragma once
@@ -32,21 +32,30 @@ static_assert(sizeof(SharedWords) == 512);
 // Kept free for the record that ends a generation.
 inline constexpr std::uint32_t kReserve = kRecordBytes;
 
-constexpr std::uint32_t max_frame_of(std::uint32_t ring) { return ring / 2 - kRecordBytes; }
+constexpr std::uint32_t max_frame_of(std::uint32_t ring) {
+  return ring / 2 - kRecordBytes;
+}
 
 template <class Word>
 class Producer {
  public:
-  // max_frame: at most max_frame_of(ring.size()). at: both indexes, where the ring was empty. last_sleep: of the room word.
+  // max_frame: at most max_frame_of(ring.size()). at: both indexes, where the ring was empty. last_sleep: of
+  // the room word.
   Producer(Words<Word>& words, shm::ByteRing ring, std::uint32_t max_frame, std::uint32_t at = 0,
            std::uint32_t last_sleep = 0)
-      : words_(&words), ring_(ring), max_frame_(max_frame), produced_(at), published_(at), consumed_(at), sleeps_(last_sleep) {}
+      : words_(&words),
+        ring_(ring),
+        max_frame_(max_frame),
+        produced_(at),
+        published_(at),
+        consumed_(at),
+        sleeps_(last_sleep) {}
 
   [[nodiscard]] std::uint32_t max_frame() const { return max_frame_; }
   [[nodiscard]] Fault fault() const { return fault_; }
 
-  // Room for a frame of `length` bytes (1 to max_frame()), in one piece; null where there is none now, or after a
-  // fault. Valid until commit(). Reserving again before commit() gives the same place.
+  // Room for a frame of `length` bytes (1 to max_frame()), in one piece; null where there is none now, or
+  // after a fault. Valid until commit(). Reserving again before commit() gives the same place.
   [[nodiscard]] std::byte* reserve(std::uint32_t length) {
     const std::uint32_t need = span_of(length);
     const std::uint32_t left = ring_.size() - (produced_ & (ring_.size() - 1));
@@ -73,8 +82,8 @@ class Producer {
   }
   [[nodiscard]] bool unpublished() const { return published_ != produced_; }
 
-  // reserve(length) gave null, and everything is published. True: an event will come once there may be room. False: there is
-  // room already, or a fault.
+  // reserve(length) gave null, and everything is published. True: an event will come once there may be room.
+  // False: there is room already, or a fault.
   [[nodiscard]] bool wait_for_room(std::uint32_t length) {
     words_->room.store(sleeps_.next(), std::memory_order_seq_cst);
     consumed_seen(words_->consumed.load(std::memory_order_seq_cst));
@@ -118,7 +127,8 @@ class Producer {
   Fault fault_ = Fault::none;
 };
 
-// A frame in the ring: its header as it was copied and checked, and its bytes in place, which the peer may still change.
+// A frame in the ring: its header as it was copied and checked, and its bytes in place, which the peer may
+// still change.
 struct Frame {
   Record record;
   std::span<const std::byte> bytes;
@@ -129,12 +139,18 @@ class Consumer {
  public:
   Consumer(Words<Word>& words, shm::ByteRing ring, std::uint32_t max_frame, std::uint32_t at = 0,
            std::uint32_t last_sleep = 0)
-      : words_(&words), ring_(ring), max_frame_(max_frame), read_(at), released_(at), seen_(at), sleeps_(last_sleep) {}
+      : words_(&words),
+        ring_(ring),
+        max_frame_(max_frame),
+        read_(at),
+        released_(at),
+        seen_(at),
+        sleeps_(last_sleep) {}
 
   [[nodiscard]] Fault fault() const { return fault_; }
 
-  // The next frame; false where there is none, or after a fault. Its bytes are ours until the next release(). A skip may
-  // have been read even so: release() is due where unreleased().
+  // The next frame; false where there is none, or after a fault. Its bytes are ours until the next release().
+  // A skip may have been read even so: release() is due where unreleased().
   [[nodiscard]] bool peek(Frame& frame) {
     while (fault_ == Fault::none) {
       if (read_ == seen_) {
@@ -152,7 +168,8 @@ class Consumer {
     return false;
   }
 
-  // Gives the room of everything peeked at back. True: the producer waits for room, and is to be sent one event.
+  // Gives the room of everything peeked at back. True: the producer waits for room, and is to be sent one
+  // event.
   [[nodiscard]] bool release() {
     released_ = read_;
     if (seen_ - released_ > ring_.size() / 2) {
@@ -164,7 +181,8 @@ class Consumer {
   }
   [[nodiscard]] bool unreleased() const { return released_ != read_; }
 
-  // There was nothing, and everything is released. True: an event will come with the next frame. False: there is one already.
+  // There was nothing, and everything is released. True: an event will come with the next frame. False: there
+  // is one already.
   [[nodiscard]] bool may_sleep() {
     words_->mode.store(sleeps_.next(), std::memory_order_seq_cst);
     if (words_->produced.load(std::memory_order_seq_cst) == read_) return true;
@@ -200,8 +218,10 @@ class Consumer {
       case Kind::skip:
         if (record.length != left - kRecordBytes) return Fault::skip_not_to_the_end;
         break;
-      case Kind::switch_over: return Fault::switch_unasked;
-      default: return Fault::kind_unknown;
+      case Kind::switch_over:
+        return Fault::switch_unasked;
+      default:
+        return Fault::kind_unknown;
     }
     if (span_of(record.length) > left) return Fault::record_crosses_end;
     if (span_of(record.length) > seen_ - read_) return Fault::record_beyond_produced;

@@ -31,9 +31,12 @@ inline constexpr std::uint32_t kMinFrame = 14;
 inline constexpr std::uint32_t kMaxFrame = 65550;  // an Ethernet header and a segment of 64 KiB
 
 // Bytes that a record with a frame of this length takes in the ring. length <= UINT32_MAX - 31.
-constexpr std::uint32_t span_of(std::uint32_t length) { return kRecordBytes + ((length + 15) & ~15U); }
+constexpr std::uint32_t span_of(std::uint32_t length) {
+  return kRecordBytes + ((length + 15) & ~15U);
+}
 
-// Do a frame's offload fields agree with each other and with its length? Where not, that frame alone is dropped.
+// Do a frame's offload fields agree with each other and with its length? Where not, that frame alone is
+// dropped.
 constexpr bool offload_is_sound(const Record& r) {
   if (r.flags & ~(kNeedsChecksum | kChecksumKnownGood)) return false;
   const bool needs_checksum = r.flags & kNeedsChecksum;

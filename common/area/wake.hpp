@@ -1,4 +1,5 @@
-// Who sends an event, and when: one for each sleep of the other end, none to one that is awake (README.md, section 6).
+// Who sends an event, and when: one for each sleep of the other end, none to one that is awake (README.md,
+// section 6).
 //
 // A word is 0 (awake) or the number of a sleep. One end publishes it, the other reads it after a full fence.
 #pragma once
@@ -6,8 +7,8 @@
 
 namespace hush::area {
 
-// Of the one that sleeps: the numbers of its sleeps. They must go on over new areas and restarts, so the last one is
-// kept by whoever outlives them.
+// Of the one that sleeps: the numbers of its sleeps. They must go on over new areas and restarts, so the last
+// one is kept by whoever outlives them.
 class SleepNumbers {
  public:
   explicit SleepNumbers(std::uint32_t last = 0) : last_(last) {}

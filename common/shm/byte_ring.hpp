@@ -24,8 +24,8 @@ class ByteRing {
     slot(at).put(value);
   }
 
-  // `length` bytes from index `at` on, not across the end. What is read through it may change while it is read:
-  // hand it to the kernel, or copy it before deciding anything by it.
+  // `length` bytes from index `at` on, not across the end. What is read through it may change while it is
+  // read: hand it to the kernel, or copy it before deciding anything by it.
   [[nodiscard]] std::span<std::byte> bytes(std::uint32_t at, std::uint32_t length) const noexcept {
     return {base_ + (at & (size_ - 1)), length};
   }

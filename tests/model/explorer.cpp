@@ -113,7 +113,8 @@ class Run {
     events_.push_back(false);
     return events_.size() - 1;
   }
-  // From within a thread: this is its next step; comes back when it was done. Outside of one (setup): at once.
+  // From within a thread: this is its next step; comes back when it was done. Outside of one (setup): at
+  // once.
   std::uint32_t ask(const Step& step) {
     if (current_ == kNone) throw std::logic_error("setup touches a word");
     Thread& thread = *threads_[current_];
@@ -147,9 +148,12 @@ class Run {
   [[nodiscard]] bool can_step(const Thread& thread) const {
     switch (thread.next.kind) {
       case Step::load:
-      case Step::send: return true;
-      case Step::wait: return events_[thread.next.place];
-      case Step::end: return false;
+      case Step::send:
+        return true;
+      case Step::wait:
+        return events_[thread.next.place];
+      case Step::end:
+        return false;
       case Step::store:
         return thread.next.order == std::memory_order_relaxed || thread.buffer.empty() ||
                (order_ == Order::tso && thread.next.order == std::memory_order_release);
@@ -178,9 +182,14 @@ class Run {
         else
           thread.buffer.push_back({now.place, now.value});
         break;
-      case Step::send: events_[now.place] = true; break;
-      case Step::wait: events_[now.place] = false; break;
-      case Step::end: break;
+      case Step::send:
+        events_[now.place] = true;
+        break;
+      case Step::wait:
+        events_[now.place] = false;
+        break;
+      case Step::end:
+        break;
     }
   }
 
@@ -192,7 +201,8 @@ class Run {
   std::size_t current_ = kNone;
 };
 
-std::string describe(Order order, const std::function<Threads()>& setup, const std::vector<std::size_t>& path) {
+std::string describe(Order order, const std::function<Threads()>& setup,
+                     const std::vector<std::size_t>& path) {
   std::string text;
   Run run(order, setup);
   for (const std::size_t choice : path) {
@@ -213,8 +223,12 @@ void Word::store(std::uint32_t value, std::memory_order order) {
   running->ask({Step::store, number_, value, order});
 }
 Event::Event() : number_(running->new_event()) {}
-void Event::send() { running->ask({Step::send, number_}); }
-void Event::wait() { running->ask({Step::wait, number_}); }
+void Event::send() {
+  running->ask({Step::send, number_});
+}
+void Event::wait() {
+  running->ask({Step::wait, number_});
+}
 
 // Depth first. A run cannot be taken back, so each branch is walked to again from the start.
 Findings explore(Order order, const std::function<Threads()>& setup) {

@@ -1,12 +1,14 @@
-// Runs two threads of real code in every order that a weak memory allows, and looks for one in which they hang.
+// Runs two threads of real code in every order that a weak memory allows, and looks for one in which they
+// hang.
 //
-// A thread's every access to a Word, and every event it sends or waits for, is one step. A store that is not seq_cst waits in
-// a store buffer, from which it reaches memory at any later time: in order (TSO, as x86), or each word by itself (PSO, as
-// more of them do). A store with release waits until earlier ones of its thread have left. A seq_cst store and all before it
-// are in memory when it is done.
+// A thread's every access to a Word, and every event it sends or waits for, is one step. A store that is not
+// seq_cst waits in a store buffer, from which it reaches memory at any later time: in order (TSO, as x86), or
+// each word by itself (PSO, as more of them do). A store with release waits until earlier ones of its thread
+// have left. A seq_cst store and all before it are in memory when it is done.
 //
-// The search is exhaustive, without repeating a state: a thread is a function of what it has read, so what it has read, the
-// memory, the buffers and the events are the whole state. The threads are contexts of this one; nothing runs in parallel.
+// The search is exhaustive, without repeating a state: a thread is a function of what it has read, so what it
+// has read, the memory, the buffers and the events are the whole state. The threads are contexts of this one;
+// nothing runs in parallel.
 #pragma once
 #include <ucontext.h>
 

@@ -1,5 +1,5 @@
-// Can an event be lost on the area path? common/area/packet_ring.hpp itself, with words whose stores linger in a store
-// buffer, in every order there is. Its mutants (tests/mutants/area-*) show what this finds.
+// Can an event be lost on the area path? common/area/packet_ring.hpp itself, with words whose stores linger
+// in a store buffer, in every order there is. Its mutants (tests/mutants/area-*) show what this finds.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -88,8 +88,8 @@ TEST_P(Wake, AProducerThatWaitsForRoomIsWoken) {
   expect_no_hang([] { return pair_of<64>(3); });
 }
 
-// The consumer is killed in its sleep and starts anew: the numbers go on, and the producer must not take the next sleep for
-// the one that it has notified for.
+// The consumer is killed in its sleep and starts anew: the numbers go on, and the producer must not take the
+// next sleep for the one that it has notified for.
 Threads restarted(bool numbers_go_on) {
   struct Shared : Direction<1024> {
     std::uint32_t last_sleep = 0;
@@ -102,14 +102,15 @@ Threads restarted(bool numbers_go_on) {
           [=] {
             area::Consumer<Word> first(shared->words, shared->ring, area::max_frame_of(1024));
             consume(*shared, first, 1);
-            area::Consumer<Word> second(shared->words, shared->ring, area::max_frame_of(1024), area::span_of(kFrame),
-                                        numbers_go_on ? first.last_sleep() : 0);
+            area::Consumer<Word> second(shared->words, shared->ring, area::max_frame_of(1024),
+                                        area::span_of(kFrame), numbers_go_on ? first.last_sleep() : 0);
             consume(*shared, second, 1);
           }};
 }
 TEST_P(Wake, ARestartGoesOnWithTheNumbers) {
   expect_no_hang([] { return restarted(true); });
-  EXPECT_NE(explore(GetParam(), [] { return restarted(false); }).hang, "") << "numbers that start again must be seen to hang";
+  EXPECT_NE(explore(GetParam(), [] { return restarted(false); }).hang, "")
+      << "numbers that start again must be seen to hang";
 }
 
 INSTANTIATE_TEST_SUITE_P(Memory, Wake, testing::Values(Order::tso, Order::pso),
@@ -155,7 +156,8 @@ Threads message(std::memory_order second) {
             shared->flag.store(1, second);
           },
           [=] {
-            if (shared->flag.load(std::memory_order_acquire) == 1 && shared->data.load(std::memory_order_relaxed) == 0)
+            if (shared->flag.load(std::memory_order_acquire) == 1 &&
+                shared->data.load(std::memory_order_relaxed) == 0)
               shared->never.wait();
           }};
 }

@@ -1,10 +1,10 @@
 // Does a back end refuse an area that it must not map, and say why?
-#include "common/area/layout.hpp"
-
 #include <gtest/gtest.h>
 
 #include <numeric>
 #include <vector>
+
+#include "common/area/layout.hpp"
 
 namespace hush::area {
 namespace {

@@ -1,5 +1,5 @@
-// Do frames cross a packet ring whole and in order, does each end see through an index or a record that lies, and is
-// there exactly one event for a sleep?
+// Do frames cross a packet ring whole and in order, does each end see through an index or a record that lies,
+// and is there exactly one event for a sleep?
 #include "common/area/packet_ring.hpp"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ constexpr std::uint32_t kLongest = max_frame_of(kSize);
 // Memory that both ends share, and the two ends.
 struct Pair {
   explicit Pair(std::uint32_t size = kSize, std::uint32_t at = 0, std::uint32_t longest = 0)
-      : memory(new(std::align_val_t{128}) std::byte[size]),
+      : memory(new (std::align_val_t{128}) std::byte[size]),
         ring(memory.get(), size),
         producer(words, ring, longest ? longest : max_frame_of(size), at),
         consumer(words, ring, longest ? longest : max_frame_of(size), at) {
@@ -44,7 +44,9 @@ struct Pair {
 };
 
 // Frame number n: its length and all its bytes follow from n.
-std::byte byte_of(std::uint32_t n, std::size_t i) { return static_cast<std::byte>((n + 1) * 31 + i * 7); }
+std::byte byte_of(std::uint32_t n, std::size_t i) {
+  return static_cast<std::byte>((n + 1) * 31 + i * 7);
+}
 
 bool send(SharedProducer& producer, std::uint32_t n, std::uint32_t length) {
   std::byte* room = producer.reserve(length);
@@ -57,7 +59,8 @@ void expect_frame(const Frame& frame, std::uint32_t n, std::uint32_t length) {
   ASSERT_EQ(frame.record.length, length) << "frame " << n;
   ASSERT_EQ(frame.record.segment_size, static_cast<std::uint16_t>(n + 3)) << "frame " << n;
   ASSERT_EQ(frame.bytes.size(), length);
-  for (std::size_t i = 0; i < length; ++i) ASSERT_EQ(frame.bytes[i], byte_of(n, i)) << "frame " << n << " byte " << i;
+  for (std::size_t i = 0; i < length; ++i)
+    ASSERT_EQ(frame.bytes[i], byte_of(n, i)) << "frame " << n << " byte " << i;
 }
 
 TEST(PacketRing, AFrameCrossesWholeWithItsHeader) {
@@ -66,8 +69,13 @@ TEST(PacketRing, AFrameCrossesWholeWithItsHeader) {
   ASSERT_NE(room, nullptr);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(room) % 16, 0U);
   std::memset(room, 0x5a, 100);
-  const Record sent{.length = 100, .flags = kNeedsChecksum, .segmentation = kSegmentTcp6, .header_length = 74,
-                    .segment_size = 1440, .checksum_start = 54, .checksum_offset = 16};
+  const Record sent{.length = 100,
+                    .flags = kNeedsChecksum,
+                    .segmentation = kSegmentTcp6,
+                    .header_length = 74,
+                    .segment_size = 1440,
+                    .checksum_start = 54,
+                    .checksum_offset = 16};
   pair.producer.commit(sent);
   Frame frame;
   EXPECT_FALSE(pair.consumer.peek(frame)) << "not published yet";
@@ -88,8 +96,14 @@ TEST(PacketRing, LayoutIsThatOfTheSpecification) {
   EXPECT_EQ(offsetof(SharedWords, room), 384U);
   Pair pair;
   std::memset(pair.producer.reserve(1), 1, 1);
-  pair.producer.commit({.length = 0x01020304 & 0xff, .kind = Kind{0x0605}, .flags = 7, .segmentation = 8, .header_length = 0x0a09,
-                        .segment_size = 0x0c0b, .checksum_start = 0x0e0d, .checksum_offset = 0x100f});
+  pair.producer.commit({.length = 0x01020304 & 0xff,
+                        .kind = Kind{0x0605},
+                        .flags = 7,
+                        .segmentation = 8,
+                        .header_length = 0x0a09,
+                        .segment_size = 0x0c0b,
+                        .checksum_start = 0x0e0d,
+                        .checksum_offset = 0x100f});
   for (int i = 4; i < 16; ++i) EXPECT_EQ(pair.memory[i], std::byte(i + 1)) << i;
 }
 
@@ -112,7 +126,8 @@ TEST(PacketRing, ALongFrameThatDoesNotFitBeforeTheEndBeginsAtTheStart) {
   EXPECT_EQ(pair.consumer.fault(), Fault::none);
 }
 
-// The longest frame must pass whatever the position; the skip before it is published alone where both do not fit.
+// The longest frame must pass whatever the position; the skip before it is published alone where both do not
+// fit.
 TEST(PacketRing, TheLongestFramePassesFromEveryPosition) {
   for (std::uint32_t at = 0; at < kSize; at += 16) {
     Pair pair(kSize, at);
@@ -157,7 +172,8 @@ RC_GTEST_PROP(PacketRingProperty, FramesCrossInOrder, ()) {
       for (std::uint32_t i = 0; i < step / 3 % 5 && pair.consumer.peek(frame); ++i) {
         RC_ASSERT(!under_way.empty());
         RC_ASSERT(frame.record.length == under_way.front().second);
-        for (std::size_t b = 0; b < frame.bytes.size(); ++b) RC_ASSERT(frame.bytes[b] == byte_of(under_way.front().first, b));
+        for (std::size_t b = 0; b < frame.bytes.size(); ++b)
+          RC_ASSERT(frame.bytes[b] == byte_of(under_way.front().first, b));
         under_way.pop_front();
       }
       (void)pair.consumer.release();
@@ -170,11 +186,12 @@ RC_GTEST_PROP(PacketRingProperty, FramesCrossInOrder, ()) {
 // ---- what a peer may write
 
 TEST(PacketRingFault, AProducedIndexThatCannotBe) {
-  const std::pair<std::uint32_t, Fault> lies[] = {{8, Fault::produced_unaligned},
-                                                  {kSize, Fault::produced_impossible},
-                                                  {kSize - 16, Fault::none},
-                                                  {0x8000'0000U, Fault::produced_impossible},
-                                                  {static_cast<std::uint32_t>(-16), Fault::produced_impossible}};
+  const std::pair<std::uint32_t, Fault> lies[] = {
+      {8, Fault::produced_unaligned},
+      {kSize, Fault::produced_impossible},
+      {kSize - 16, Fault::none},
+      {0x8000'0000U, Fault::produced_impossible},
+      {static_cast<std::uint32_t>(-16), Fault::produced_impossible}};
   for (const auto& [index, fault] : lies) {
     Pair pair;
     pair.ring.put(0, Record{.length = 100});
@@ -199,10 +216,11 @@ TEST(PacketRingFault, AProducedIndexThatGoesBack) {
 }
 
 TEST(PacketRingFault, AConsumedIndexThatCannotBe) {
-  const std::pair<std::uint32_t, Fault> lies[] = {{8, Fault::consumed_unaligned},
-                                                  {2048 + 16, Fault::consumed_impossible},
-                                                  {2048, Fault::none},
-                                                  {static_cast<std::uint32_t>(-16), Fault::consumed_impossible}};
+  const std::pair<std::uint32_t, Fault> lies[] = {
+      {8, Fault::consumed_unaligned},
+      {2048 + 16, Fault::consumed_impossible},
+      {2048, Fault::none},
+      {static_cast<std::uint32_t>(-16), Fault::consumed_impossible}};
   for (const auto& [index, fault] : lies) {
     Pair pair;
     ASSERT_TRUE(send(pair.producer, 1, kLongest));
@@ -250,7 +268,8 @@ TEST(PacketRingFault, ARecordThatMayNotStandThere) {
     pair.words.produced.store(lie.at + 256, std::memory_order_relaxed);
     Frame frame;
     EXPECT_EQ(pair.consumer.peek(frame), lie.fault == Fault::none);
-    EXPECT_EQ(pair.consumer.fault(), lie.fault) << to_text(lie.fault) << ", but " << to_text(pair.consumer.fault());
+    EXPECT_EQ(pair.consumer.fault(), lie.fault)
+        << to_text(lie.fault) << ", but " << to_text(pair.consumer.fault());
     EXPECT_FALSE(pair.consumer.unreleased() && lie.fault != Fault::none) << "nothing of a lie is taken";
   }
 }
@@ -266,14 +285,29 @@ TEST(PacketRingRecord, OffloadFieldsMustAgree) {
   };
   EXPECT_TRUE(with(blank, [](Record& r) { r.checksum_start = 82; }));
   EXPECT_FALSE(with(blank, [](Record& r) { r.checksum_start = 83; }));
-  EXPECT_FALSE(with(blank, [](Record& r) { r.checksum_start = 0xffff; r.checksum_offset = 0xffff; }));
+  EXPECT_FALSE(with(blank, [](Record& r) {
+    r.checksum_start = 0xffff;
+    r.checksum_offset = 0xffff;
+  }));
   EXPECT_FALSE(with(plain, [](Record& r) { r.flags = 4; }));
   EXPECT_FALSE(with(plain, [](Record& r) { r.segment_size = 1; }));
-  EXPECT_TRUE(with(blank, [](Record& r) { r.segmentation = kSegmentTcp4 | kSegmentEcn; r.segment_size = 1; }));
+  EXPECT_TRUE(with(blank, [](Record& r) {
+    r.segmentation = kSegmentTcp4 | kSegmentEcn;
+    r.segment_size = 1;
+  }));
   EXPECT_FALSE(with(blank, [](Record& r) { r.segmentation = kSegmentTcp4; }));
-  EXPECT_FALSE(with(blank, [](Record& r) { r.segmentation = 3; r.segment_size = 1; })) << "UDP";
-  EXPECT_FALSE(with(blank, [](Record& r) { r.segmentation = kSegmentEcn; r.segment_size = 1; }));
-  EXPECT_FALSE(with(plain, [](Record& r) { r.segmentation = kSegmentTcp4; r.segment_size = 1; })) << "no checksum";
+  EXPECT_FALSE(with(blank, [](Record& r) {
+    r.segmentation = 3;
+    r.segment_size = 1;
+  })) << "UDP";
+  EXPECT_FALSE(with(blank, [](Record& r) {
+    r.segmentation = kSegmentEcn;
+    r.segment_size = 1;
+  }));
+  EXPECT_FALSE(with(plain, [](Record& r) {
+    r.segmentation = kSegmentTcp4;
+    r.segment_size = 1;
+  })) << "no checksum";
 }
 
 // ---- events
@@ -291,7 +325,8 @@ TEST(PacketRingWake, APollerIsSentNoneAndASleepOne) {
     EXPECT_EQ(pair.producer.publish(), n == 0) << "one for the sleep, frame " << n;
   }
   pair.consumer.awake();
-  while (pair.consumer.peek(frame)) {}
+  while (pair.consumer.peek(frame)) {
+  }
   (void)pair.consumer.release();
   ASSERT_TRUE(pair.consumer.may_sleep());
   ASSERT_TRUE(send(pair.producer, 9, 14));
@@ -333,7 +368,8 @@ TEST(PacketRingWake, AProducerWithoutRoomIsSentOneEventOnceHalfIsFree) {
 
 TEST(PacketRingWake, RoomThatCameMeanwhileIsNotWaitedFor) {
   Pair pair;
-  while (send(pair.producer, 1, 112)) {}
+  while (send(pair.producer, 1, 112)) {
+  }
   (void)pair.producer.publish();
   Frame frame;
   ASSERT_TRUE(pair.consumer.peek(frame));
