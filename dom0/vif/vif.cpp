@@ -180,7 +180,6 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
-    if (done && settings.hotplug_done) plug(settings);
     if (done) done = connect(settings);
     if (done)
       state_ = *self;
@@ -202,6 +201,10 @@ Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
   if (auto done = tap_.set_carrier(false); !done) return done;
+  if (settings.hotplug_done) {
+    plug(settings);
+    return {};
+  }
   // A script may know better; it runs after this.
   return settings.mtu ? net::change_link(tap_.index(), {.mtu = settings.mtu}) : Result<void>();
 }
@@ -215,12 +218,11 @@ void Vif::plug(const xenstore::BackendSettings& settings) {
       spdlog::warn("{}: set up as before, but: {}", name(), done.error().text);
   };
   if (settings.vifname && *settings.vifname != name()) change({.name = settings.vifname});
-  change({.up = true, .mac = kBackendMac});
+  change({.up = true, .mtu = settings.mtu, .mac = kBackendMac});
   const std::string script = settings.script.value_or("vif-bridge");
   if (script.substr(script.rfind('/') + 1) != "vif-bridge" || !settings.bridge) return;
   change({.master = settings.bridge});
-  if (settings.mtu) return;
-  if (const auto mtu = net::mtu_of(*settings.bridge)) change({.mtu = *mtu});
+  if (const auto mtu = net::mtu_of(*settings.bridge); mtu && !settings.mtu) change({.mtu = *mtu});
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {

@@ -103,6 +103,25 @@ story_reconfigure() { # Linux's netfront around an XDP program: 7, waits for 8, 
   check never-reconnected same "$(host_hushctl list -j | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["connects"])')" 1
 }
 
+story_routed() { # the script is not vif-bridge, and the bridge that libxl writes for every vif is not there
+  local held
+  host_up 1 || return 1
+  host_guest 1 || return 1
+  held=$(in_domain 0 xenstore-read backend/vif/1/0/script)
+  in_domain 0 xenstore-write backend/vif/1/0/script /etc/xen/scripts/vif-route backend/vif/1/0/bridge nowhere
+  host_stop backd
+  host_backd || return 1
+  check taken-over eventually connected vif1.0
+  check no-bridge not_bridged 1.0
+  check up same "$(in_netns 0 cat /sys/class/net/vif1.0/carrier)" 1
+  host_stop backd
+  in_domain 0 xenstore-write backend/vif/1/0/script "$held"
+  host_backd || return 1
+  check a-bridge-that-is-gone-costs-no-guest eventually connected vif1.0
+  check said same "$(grep -c 'bridge nowhere' "$host_logs/backd.log")" 1
+}
+connected() { host_hushctl list | grep -q "^$1 .* Connected "; }
+
 story_names_and_numbers() { # carrier, a renamed interface, an mtu, device numbers with gaps
   host_up 1 || return 1
   host_attach 1 vifname=guest-net mtu=9000 || return 1
@@ -115,6 +134,13 @@ story_names_and_numbers() { # carrier, a renamed interface, an mtu, device numbe
   in_netns 1 ip link set eth0 mtu 9000
   check jumbo in_netns 1 ping -q -c 3 -i 0.05 -W 5 -M "do" -s 8000 10.7.0.1
   check tcp tcp 1 16 -R
+  # The script does not run again for a daemon that takes over.
+  host_stop backd
+  host_backd || return 1
+  check taken-over-with-its-name same "$(host_hushctl list -j | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["interface"])')" guest-net
+  check taken-over-with-its-mtu same "$(in_netns 0 cat /sys/class/net/guest-net/mtu)" 9000
+  check taken-over-in-its-bridge same "$(in_netns 0 readlink /sys/class/net/guest-net/master)" ../xenbr0
+  check taken-over-jumbo in_netns 1 ping -q -c 3 -i 0.05 -W 5 -M "do" -s 8000 10.7.0.1
   host_stop frontd-1
   check carrier-goes-with-the-front-end eventually carrier_is 0
   host_detach 1
