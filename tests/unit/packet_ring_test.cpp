@@ -104,7 +104,7 @@ TEST(PacketRing, LayoutIsThatOfTheSpecification) {
                         .segment_size = 0x0c0b,
                         .checksum_start = 0x0e0d,
                         .checksum_offset = 0x100f});
-  for (int i = 4; i < 16; ++i) EXPECT_EQ(pair.memory[i], std::byte(i + 1)) << i;
+  for (std::size_t i = 4; i < 16; ++i) EXPECT_EQ(pair.memory[i], std::byte(i + 1)) << i;
 }
 
 TEST(PacketRing, ALongFrameThatDoesNotFitBeforeTheEndBeginsAtTheStart) {
