@@ -58,7 +58,7 @@ class Producer {
   // after a fault. Valid until commit(). Reserving again before commit() gives the same place.
   [[nodiscard]] std::byte* reserve(std::uint32_t length) {
     const std::uint32_t need = span_of(length);
-    const std::uint32_t left = ring_.size() - (produced_ & (ring_.size() - 1));
+    const std::uint32_t left = ring_.to_end(produced_);
     if (need > left) {
       if (!has_room(left)) return nullptr;
       ring_.put(produced_, Record{.length = left - kRecordBytes, .kind = Kind::skip});
@@ -87,7 +87,7 @@ class Producer {
   [[nodiscard]] bool wait_for_room(std::uint32_t length) {
     words_->room.store(sleeps_.next(), std::memory_order_seq_cst);
     consumed_seen(words_->consumed.load(std::memory_order_seq_cst));
-    const std::uint32_t left = ring_.size() - (produced_ & (ring_.size() - 1));
+    const std::uint32_t left = ring_.to_end(produced_);
     if (fault_ == Fault::none && free() < std::min(span_of(length), left)) return true;
     awake();
     return false;
@@ -205,7 +205,7 @@ class Consumer {
   }
   // Is it a record that may stand there? fault() says why not.
   [[nodiscard]] bool is_sound(const Record& record) {
-    const std::uint32_t left = ring_.size() - (read_ & (ring_.size() - 1));
+    const std::uint32_t left = ring_.to_end(read_);
     fault_ = judge(record, left);
     return fault_ == Fault::none;
   }

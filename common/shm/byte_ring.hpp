@@ -12,6 +12,9 @@ class ByteRing {
 
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
 
+  // Bytes from index `at` to the end of the memory.
+  [[nodiscard]] std::uint32_t to_end(std::uint32_t at) const noexcept { return size_ - (at & (size_ - 1)); }
+
   // A private copy of a header, and its place: at is any index, a multiple of 16; T has at most 16 bytes.
   template <WirePod T>
   [[nodiscard]] T take(std::uint32_t at) const noexcept {

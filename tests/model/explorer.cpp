@@ -1,6 +1,5 @@
 #include "tests/model/explorer.hpp"
 
-#include <array>
 #include <memory>
 #include <stdexcept>
 #include <unordered_set>
@@ -113,8 +112,7 @@ class Run {
     events_.push_back(false);
     return events_.size() - 1;
   }
-  // From within a thread: this is its next step; comes back when it was done. Outside of one (setup): at
-  // once.
+  // From within a thread: this is its next step; comes back when it was done. Not for setup.
   std::uint32_t ask(const Step& step) {
     if (current_ == kNone) throw std::logic_error("setup touches a word");
     Thread& thread = *threads_[current_];

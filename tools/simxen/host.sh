@@ -69,8 +69,7 @@ host_stop() {
   rm -f "$host_pids/$name"
   { # the shell's own notices of what was killed are no news
     kill -TERM "$pid"
-    timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid"
-    wait "$pid"
+    host_reap "$pid" 20
   } 2>/dev/null
 }
 
@@ -79,10 +78,12 @@ host_end() {
   local name=$1 pid
   pid=$(cat "$host_pids/$name")
   rm -f "$host_pids/$name"
-  {
-    timeout 30 tail -s 0.05 --pid="$pid" -f /dev/null || kill -KILL "$pid"
-    wait "$pid"
-  } 2>/dev/null
+  host_reap "$pid" 30 2>/dev/null
+}
+# host_reap PID SECONDS: until it has ended, and its exit status; KILL after so long.
+host_reap() {
+  timeout "$2" tail -s 0.05 --pid="$1" -f /dev/null || kill -KILL "$1"
+  wait "$1"
 }
 
 host_clear() {
