@@ -34,6 +34,20 @@ json direction(const Vif& vif, DirectionCounters QueueCounters::*which) {
   return counts;
 }
 
+// Adds what a vif's areas count in one direction to what its rings count.
+template <class Counters, std::size_t Count>
+void add_area(const Vif& vif, Counters relay::EndCounters::*which,
+              const std::array<relay::NamedCount<Counters>, Count>& names, json& counts, json& drops) {
+  for (const auto& [name, counter] : names) {
+    const std::uint64_t here =
+        sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.area.*which.*counter; });
+    counts[name] = counts.value(name, std::uint64_t{0}) + here;
+  }
+  for (std::size_t i = 0; i < relay::kDrops; ++i)
+    drops[std::string(relay::name(static_cast<relay::Drop>(i)))] =
+        sum(vif, [&](const QueueCounters& q) -> const Counter& { return (q.area.*which).drops[i]; });
+}
+
 json features_json(const xenstore::Features& f) {
   return {{"sg", f.sg},
           {"gso_tcpv4", f.gso_tcpv4},
@@ -42,7 +56,8 @@ json features_json(const xenstore::Features& f) {
           {"ipv6_csum", f.ipv6_csum},
           {"rx_notify", f.rx_notify},
           {"split_event_channels", f.split_event_channels},
-          {"multicast_control", f.multicast_control}};
+          {"multicast_control", f.multicast_control},
+          {"hush_area", f.hush_area}};
 }
 
 json ring_json(const ring::Look& look) {
@@ -53,6 +68,30 @@ json ring_json(const ring::Look& look) {
           {"rsp_event", look.rsp_event},
           {"rsp_put", look.own.produced},
           {"requests_waiting", look.req_prod - look.own.consumed}};
+}
+
+json words_json(const area::WordsLook& look, std::uint32_t ring, std::uint32_t max_frame) {
+  return {{"ring_bytes", ring},
+          {"max_frame", max_frame},
+          {"produced", look.produced},
+          {"consumed", look.consumed},
+          {"bytes_waiting", look.produced - look.consumed},
+          {"mode_word", look.mode},
+          {"room_word", look.room}};
+}
+
+void add_rings(json& queue, const QueueLook& look) {
+  if (const auto* rings = std::get_if<RingsLook>(&look.rings)) {
+    queue["guest_tx"] = ring_json(rings->tx);
+    queue["guest_rx"] = ring_json(rings->rx);
+    return;
+  }
+  const auto& area = std::get<AreaLook>(look.rings);
+  queue["area"] = {{"generation", area.header.generation},
+                   {"pages", area.header.pages},
+                   {"front_end_lives", area.peer_lives}};
+  queue["guest_tx"] = words_json(area.tx, area.header.guest_tx_ring, area.header.guest_tx_max_frame);
+  queue["guest_rx"] = words_json(area.rx, area.header.guest_rx_ring, area.header.guest_rx_max_frame);
 }
 
 json settings_json(const xenstore::Resolved& settings) {
@@ -74,7 +113,7 @@ json stall_json(const Vif& vif, std::size_t queue, const QueueLook& look) {
   const auto lasted = StallWatch::Clock::now() - look.stall->since;
   return {{"vif", vif.name()},
           {"queue", queue},
-          {"cause", to_text(*look.stall)},
+          {"cause", look.stall->cause},
           {"since_ms", std::chrono::duration_cast<std::chrono::milliseconds>(lasted).count()}};
 }
 
@@ -107,9 +146,10 @@ json describe(const Vif& vif, const xenstore::VifFacts& facts) {
             {"script", facts.script.substr(facts.script.rfind('/') + 1)},
             {"state", xenstore::name(vif.state())},
             {"connects", vif.connects()},
-            {"mode", "netif"},
+            {"mode", vif.on_area_path() ? "area" : "netif"},
             {"queues", json::array()},
             {"fault", vif.fault()}};
+  if (!vif.area_answer().refused.empty()) line["area_refused"] = vif.area_answer().refused;
   if (!vif.connected()) return line;
   for (const auto& at : vif.addresses())
     line["queues"].push_back({{"tx_ring_ref", at.tx_ring.value},
@@ -139,8 +179,7 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
     queue["thread"] = looks[i].thread;
     queue["local_port_tx"] = look.tx_port.value;
     queue["local_port_rx"] = look.rx_port.value;
-    queue["guest_tx"] = ring_json(look.tx);
-    queue["guest_rx"] = ring_json(look.rx);
+    add_rings(queue, look);
     if (shown_as_stalled(look)) all["stalls"].push_back(stall_json(vif, i, look));
   }
   return all;
@@ -163,14 +202,20 @@ json count(const Vif& vif) {
     rx_drops[std::string(name(static_cast<RxDrop>(i)))] =
         sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.rx_drops[i]; });
   for (const QueueCounters& q : vif.counters())
-    packets.push_back({{"guest_tx", q.guest_tx.packets.get()}, {"guest_rx", q.guest_rx.packets.get()}});
+    packets.push_back({{"guest_tx", q.guest_tx.packets.get() + q.area.in.packets.get()},
+                       {"guest_rx", q.guest_rx.packets.get() + q.area.out.packets.get()}});
+  json tx = direction(vif, &QueueCounters::guest_tx), rx = direction(vif, &QueueCounters::guest_rx);
+  add_area(vif, &relay::EndCounters::in, relay::kInCounts, tx, tx_drops);
+  add_area(vif, &relay::EndCounters::out, relay::kOutCounts, rx, rx_drops);
   const auto total = [&](Counter QueueCounters::*which) {
     return sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.*which; });
   };
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return {{"vif", vif.name()},
+          {"at_ns", std::chrono::nanoseconds(now).count()},
           {"state", xenstore::name(vif.state())},
-          {"guest_tx", direction(vif, &QueueCounters::guest_tx)},
-          {"guest_rx", direction(vif, &QueueCounters::guest_rx)},
+          {"guest_tx", std::move(tx)},
+          {"guest_rx", std::move(rx)},
           {"packets_by_queue", packets},
           {"tx_throttled", total(&QueueCounters::tx_throttled)},
           {"rx_waits", total(&QueueCounters::rx_waits)},

@@ -21,6 +21,8 @@ struct Options {
   std::uint32_t device = 0;
   std::string tap;
   bool up = false;
+  std::string path = "auto";
+  std::uint32_t area_ring = 256;  // KiB: what offloads need at least
   std::string log_level = "info";
 };
 
@@ -77,7 +79,10 @@ Result<void> serve(const Options& options) {
   domu::Guest guest{loop, **store, std::move(*shares), std::move(*thread)};
   domu::VifManager manager{guest};
   const Daemon daemon{loop, manager};
-  if (auto added = manager.add({options.device, options.tap, options.up}); !added) return added;
+  if (auto added = manager.add(
+          {options.device, options.tap, options.up, options.path == "auto" ? options.area_ring * 1024 : 0});
+      !added)
+    return added;
   loop.run();
   spdlog::info("counted: {}", manager.describe().dump());
   return {};
@@ -96,6 +101,16 @@ int main(int argc, char** argv) {
   app.add_option("--tap", options.tap, "name of the interface to make; default: eth and the device's number");
   app.add_flag("--up", options.up,
                "set the interface up; otherwise it is as a network card is, down until told");
+  app.add_option("--path", options.path,
+                 "auto: an area where the back end takes it, else the rings of netif.h; netif: those always")
+      ->check(CLI::IsMember({"auto", "netif"}))
+      ->capture_default_str();
+  app.add_option("--area-ring", options.area_ring, "KiB of each of the area's two rings, a power of two")
+      ->check(CLI::Range(area::kMinRing / 1024, area::kMaxRing / 1024))
+      ->check([](const std::string& text) {
+        return std::has_single_bit(std::stoul(text)) ? std::string() : "must be a power of two";
+      })
+      ->capture_default_str();
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();

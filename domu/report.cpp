@@ -22,6 +22,16 @@ json drops(const std::array<Counter, Count>& counters) {
   return said;
 }
 
+// Adds what the areas count in one direction to what the rings count.
+template <class Counters, std::size_t Count>
+void add_area(const Counters& counters, const std::array<relay::NamedCount<Counters>, Count>& names,
+              json& counts) {
+  for (const auto& [name, counter] : names)
+    counts[name] = counts.value(name, std::uint64_t{0}) + (counters.*counter).get();
+  for (std::size_t i = 0; i < relay::kDrops; ++i)
+    counts["drops"][std::string(relay::name(static_cast<relay::Drop>(i)))] = counters.drops[i].get();
+}
+
 }  // namespace
 
 json describe(const Vif& vif) {
@@ -31,10 +41,13 @@ json describe(const Vif& vif) {
   tx["waits"] = c.tx_waits.get();
   tx["checksums"] = c.tx_checksums.get();
   rx["drops"] = drops<RxDrop>(c.rx_drops);
+  add_area(c.area.out, relay::kOutCounts, tx);
+  add_area(c.area.in, relay::kInCounts, rx);
   rx["gso_checksum_fixup"] = c.rx_gso_checksum_fixup.get();
-  return {{"vif", vif.name()},          {"state", xenstore::name(vif.state())}, {"serving", vif.serving()},
-          {"connects", vif.connects()}, {"fault", name(vif.fault())},           {"guest_tx", std::move(tx)},
-          {"guest_rx", std::move(rx)}};
+  return {{"vif", vif.name()},          {"state", xenstore::name(vif.state())},
+          {"serving", vif.serving()},   {"path", vif.on_area_path() ? "area" : "netif"},
+          {"connects", vif.connects()}, {"fault", name(vif.fault())},
+          {"guest_tx", std::move(tx)},  {"guest_rx", std::move(rx)}};
 }
 
 }  // namespace hush::domu

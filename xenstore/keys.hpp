@@ -33,6 +33,11 @@ inline constexpr char kFeatureMulticastControl[] = "feature-multicast-control";
 inline constexpr char kFeatureDynamicMulticastControl[] = "feature-dynamic-multicast-control";
 inline constexpr char kFeatureCtrlRing[] = "feature-ctrl-ring";
 inline constexpr char kCarrier[] = "carrier";
+// The area path (common/area/README.md, section 2)
+inline constexpr char kFeatureHushArea[] = "feature-hush-area";
+inline constexpr char kHushAreaStall[] = "hush-area-stall";
+inline constexpr char kHushAreaGeneration[] = "hush-area-generation";
+inline constexpr char kHushAreaRefused[] = "hush-area-refused";
 
 // Frontend directory: the toolstack
 inline constexpr char kBackend[] = "backend";
@@ -53,6 +58,10 @@ inline constexpr char kMultiQueueNumQueues[] = "multi-queue-num-queues";
 inline constexpr char kQueuePrefix[] =
     "queue-";  // queue-N/: the ring and channel keys where there are several
 
+inline constexpr char kHushAreaVersion[] = "hush-area-version";
+inline constexpr char kHushAreaRef[] = "hush-area-ref";
+inline constexpr char kHushAreaPages[] = "hush-area-pages";
+
 // What an admin sets: the tree hushring/ of the back end's domain, and hushring/ in a backend directory,
 // where no key of the protocol lies
 inline constexpr char kHushring[] = "hushring";
@@ -69,6 +78,10 @@ inline constexpr char kMulticastControl[] = "multicast-control";
 inline constexpr char kRxStallTimeout[] = "rx-stall-timeout";
 inline constexpr char kRxDrainTimeout[] = "rx-drain-timeout";
 inline constexpr char kGrantBudget[] = "grant-budget";
+inline constexpr char kAreaLimit[] = "area-limit";
+inline constexpr char kAreaStall[] = "area-stall";
+inline constexpr char kPort[] = "port";
+inline constexpr char kPortFrame[] = "port-frame";
 
 // Elsewhere
 inline constexpr char kLocalDomain[] = "/local/domain";

@@ -9,6 +9,7 @@ namespace {
 
 // Event-channel ports end far below this on any Xen (FIFO ABI: 2^17).
 constexpr std::uint32_t kMaxPort = (1U << 17) - 1;
+constexpr std::uint32_t kMaxAreaVersion = 1000;
 
 Result<QueueAddress> read_queue(const View& view, const std::string& directory) {
   auto tx = read_required(view, directory, key::kTxRingRef, 0, UINT32_MAX);
@@ -23,6 +24,33 @@ Result<QueueAddress> read_queue(const View& view, const std::string& directory) 
   auto rx_port = *split ? read_required(view, directory, key::kEventChannelRx, 1, kMaxPort) : tx_port;
   if (!rx_port) return rx_port.error();
   return QueueAddress{Gref{*tx}, Gref{*rx}, EvtchnPort{*tx_port}, EvtchnPort{*rx_port}};
+}
+
+Result<AreaAddress> read_area(const View& view, const std::string& directory) {
+  auto ref = read_required(view, directory, key::kHushAreaRef, 0, UINT32_MAX);
+  if (!ref) return ref.error();
+  auto pages = read_required(view, directory, key::kHushAreaPages, 0, UINT32_MAX);
+  if (!pages) return pages.error();
+  return AreaAddress{Gref{*ref}, *pages};
+}
+
+// Of all queues. What makes no sense costs the areas, not the vif: it is said in area_trouble.
+Result<void> read_areas(const View& view, const std::string& frontend, FrontendOffer& offer) {
+  auto said = view.read(at(frontend, key::kHushAreaVersion));
+  if (!said) return said.error();
+  if (!*said) return {};
+  const auto version = parse_number<std::uint32_t>(**said, 1, kMaxAreaVersion);
+  offer.area_version = version.value_or(kMaxAreaVersion);
+  if (!version) offer.area_trouble = at(frontend, key::kHushAreaVersion) + " is no version";
+  const std::size_t queues = offer.queues.size();
+  for (std::uint32_t i = 0; i < queues && offer.area_trouble.empty(); ++i) {
+    auto area = read_area(view, queue_directory(frontend, i, queues));
+    if (area)
+      offer.queues[i].area = *area;
+    else
+      offer.area_trouble = area.error().text;
+  }
+  return {};
 }
 
 Result<CtrlAddress> read_ctrl(const View& view, const std::string& directory) {
@@ -125,8 +153,17 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
 }
 
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
-                                 std::uint32_t max_queues) {
+                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall) {
   const std::string directory = backend_path(id);
+  for (const char* stale : {key::kHushAreaGeneration, key::kHushAreaRefused})
+    if (auto done = view.remove(at(directory, stale)); !done) return done;
+  if (features.hush_area != 0) {
+    for (const auto& [key, value] : {std::pair{key::kFeatureHushArea, std::to_string(features.hush_area)},
+                                     std::pair{key::kHushAreaStall, std::to_string(area_stall.count())}})
+      if (auto done = view.write(at(directory, key), value); !done) return done;
+  } else if (auto done = view.remove(at(directory, key::kFeatureHushArea)); !done) {
+    return done;
+  }
   if (auto done = write_common_features(view, directory, features); !done) return done;
   if (auto done = view.write(at(directory, key::kMultiQueueMaxQueues), std::to_string(max_queues)); !done)
     return done;
@@ -168,7 +205,32 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
     if (!ctrl) return ctrl.error();
     offer.ctrl = *ctrl;
   }
+  if (auto done = read_areas(view, frontend, offer); !done) return done.error();
   return offer;
+}
+
+Result<void> switch_connected(Client& client, VifId id, const AreaAnswer& answer) {
+  const std::string directory = backend_path(id);
+  return client.transact([&](View& view) -> Result<void> {
+    auto now = view.read(at(directory, key::kState));
+    if (!now) return now.error();
+    if (!*now) return {};
+    if (answer.generation != 0) {
+      const std::string generation = std::to_string(answer.generation);
+      const bool refused = !answer.refused.empty();
+      if (auto done = view.write(at(directory, refused ? key::kHushAreaRefused : key::kHushAreaGeneration),
+                                 refused ? generation + " " + answer.refused : generation);
+          !done)
+        return done;
+    }
+    return view.write(at(directory, key::kState), to_text(XenbusState::connected));
+  });
+}
+
+Result<bool> serves_areas(const View& view, VifId id) {
+  auto said = view.read(at(backend_path(id), key::kHushAreaGeneration));
+  if (!said) return said.error();
+  return said->has_value();
 }
 
 Result<bool> read_multicast_request(const View& view, const std::string& frontend) {

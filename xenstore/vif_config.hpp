@@ -1,6 +1,7 @@
 // What the two ends of a vif tell each other, as values; this is the only place that turns them into keys
 // and back. A value from a peer is checked here, against a named limit, and the error says which key it was.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct Features {
   bool rx_notify = false;             // front end only
   bool split_event_channels = false;  // back end only
   bool multicast_control = false;     // back end only
+  std::uint32_t hush_area = 0;        // back end only: the version of the area path; 0: none
   bool operator==(const Features&) const = default;
 };
 
@@ -59,12 +61,19 @@ struct FrontendSettings {
   std::optional<std::uint32_t> mtu;
 };
 
+// Where the area of a queue is (common/area/README.md).
+struct AreaAddress {
+  Gref header_page;
+  std::uint32_t pages = 0;  // of the whole area
+};
+
 // Where the front end's queue is.
 struct QueueAddress {
   Gref tx_ring;
   Gref rx_ring;
   EvtchnPort tx_port;
   EvtchnPort rx_port;  // the same as tx_port: one channel for both
+  std::optional<AreaAddress> area = {};
 };
 
 // Where the front end's control ring is.
@@ -80,15 +89,26 @@ struct FrontendOffer {
   std::vector<QueueAddress> queues;  // 1 to kMaxQueues
   Features features;
   std::optional<CtrlAddress> ctrl = {};  // none: it has no control ring
+  std::uint32_t area_version = 0;        // 0: it offers no areas; otherwise each queue has one
+  std::string area_trouble = {};         // of its keys, where what it says of areas makes no sense
 };
+
+// What the back end says to areas that it was offered.
+struct AreaAnswer {
+  std::uint32_t generation = 0;  // that it means; 0: there is no answer
+  std::string refused = {};      // why it serves the netif path; empty: the areas are in use
+};
+// The generation of the areas that a connection begins with.
+inline constexpr std::uint32_t kFirstGeneration = 1;
 
 // The domain that this program runs in, as the toolstack says it (domid).
 Result<DomId> read_own_domain(const View& view);
 
 // Back-end side
 Result<BackendSettings> read_backend_settings(const View& view, VifId id);
+// area_stall: for the front end's own watch (hush-area-stall). Answers to earlier areas are taken back.
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
-                                 std::uint32_t max_queues);
+                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall);
 // max_queues: as offered; a front end that wants more is refused.
 Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend,
                                           std::uint32_t max_queues);
@@ -97,6 +117,10 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
 Result<bool> read_multicast_request(const View& view, const std::string& frontend);
 // The path of that key, to watch it.
 [[nodiscard]] std::string multicast_request_path(const std::string& frontend);
+// State connected and the answer in one transaction. As with switch_state, a node that is gone stays gone.
+Result<void> switch_connected(Client& client, VifId id, const AreaAnswer& answer);
+// Has a back end acknowledged areas on this connection? After a restart of it.
+Result<bool> serves_areas(const View& view, VifId id);
 // The link as the guest is told of it. As with a state, a directory that is gone stays gone.
 Result<void> switch_carrier(Client& client, VifId id, bool up);
 
@@ -104,6 +128,11 @@ Result<void> switch_carrier(Client& client, VifId id, bool up);
 [[nodiscard]] std::string frontend_path(std::uint32_t device);  // relative to the own domain
 Result<FrontendSettings> read_frontend_settings(const View& view, const std::string& frontend);
 Result<Features> read_backend_features(const View& view, const std::string& backend);
+Result<AreaAnswer> read_area_answer(const View& view, const std::string& backend);
+// How long a back end may stand still; the default where it says nothing that makes sense.
+std::chrono::milliseconds read_area_stall(const View& view, const std::string& backend);
+inline constexpr std::chrono::milliseconds kDefaultAreaStall{1000};
+inline constexpr std::uint32_t kMaxAreaStall = 3'600'000;  // ms
 // False: the toolstack is taking the vif away, or has.
 Result<bool> read_online(const View& view, const std::string& backend);
 Result<void> write_frontend_offer(const View& view, const std::string& frontend, const FrontendOffer& offer);

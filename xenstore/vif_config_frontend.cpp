@@ -12,7 +12,20 @@ Result<void> write_number(const View& view, const std::string& directory, const 
   return view.write(at(directory, key), std::to_string(value));
 }
 
+Result<void> write_area(const View& view, const std::string& directory,
+                        const std::optional<AreaAddress>& area) {
+  if (!area) {
+    for (const char* stale : {key::kHushAreaRef, key::kHushAreaPages})
+      if (auto done = view.remove(at(directory, stale)); !done) return done;
+    return {};
+  }
+  if (auto done = write_number(view, directory, key::kHushAreaRef, area->header_page.value); !done)
+    return done;
+  return write_number(view, directory, key::kHushAreaPages, area->pages);
+}
+
 Result<void> write_queue(const View& view, const std::string& directory, const QueueAddress& queue) {
+  if (auto done = write_area(view, directory, queue.area); !done) return done;
   const bool split = queue.tx_port != queue.rx_port;
   // Keys of the other form may be left from an earlier connection.
   for (const char* stale :
@@ -67,7 +80,32 @@ Result<Features> read_backend_features(const View& view, const std::string& back
   if (!rx_copy) return rx_copy.error();
   if (!*rx_copy)
     return error(at(backend, key::kFeatureRxCopy) + " is not 1: the back end is too old", EOPNOTSUPP);
-  return read_features(view, backend);
+  auto features = read_features(view, backend);
+  if (!features) return features;
+  auto area = view.read(at(backend, key::kFeatureHushArea));
+  if (!area) return area.error();
+  features->hush_area = parse_number<std::uint32_t>(area->value_or(""), 0, UINT32_MAX).value_or(0);
+  return features;
+}
+
+Result<AreaAnswer> read_area_answer(const View& view, const std::string& backend) {
+  auto taken = view.read(at(backend, key::kHushAreaGeneration));
+  if (!taken) return taken.error();
+  if (*taken) return AreaAnswer{parse_number<std::uint32_t>(**taken, 1, UINT32_MAX).value_or(0)};
+  auto refused = view.read(at(backend, key::kHushAreaRefused));
+  if (!refused) return refused.error();
+  const std::string text = refused->value_or("");
+  const std::size_t space = text.find(' ');
+  if (space == text.npos) return AreaAnswer{};
+  return AreaAnswer{parse_number<std::uint32_t>(text.substr(0, space), 1, UINT32_MAX).value_or(0),
+                    text.substr(space + 1)};
+}
+
+std::chrono::milliseconds read_area_stall(const View& view, const std::string& backend) {
+  const auto said = view.read(at(backend, key::kHushAreaStall));
+  const auto number =
+      said && *said ? parse_number<std::uint32_t>(**said, 1, kMaxAreaStall) : std::optional<std::uint32_t>();
+  return number ? std::chrono::milliseconds(*number) : kDefaultAreaStall;
 }
 
 Result<void> write_frontend_offer(const View& view, const std::string& frontend, const FrontendOffer& offer) {
@@ -81,6 +119,11 @@ Result<void> write_frontend_offer(const View& view, const std::string& frontend,
     if (auto done = write_queue(view, queue_directory(frontend, i, queues), offer.queues[i]); !done)
       return done;
   if (auto done = write_ctrl(view, frontend, offer.ctrl); !done) return done;
+  if (auto done = offer.area_version != 0
+                      ? write_number(view, frontend, key::kHushAreaVersion, offer.area_version)
+                      : view.remove(at(frontend, key::kHushAreaVersion));
+      !done)
+    return done;
   for (const char* key : {key::kRequestRxCopy, key::kFeatureRxNotify})
     if (auto done = view.write(at(frontend, key), "1"); !done) return done;
   return write_common_features(view, frontend, offer.features);

@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint32_t kMaxTimeout = 3'600'000;  // an hour
 constexpr std::uint32_t kMaxInterval = 60'000'000;
 constexpr std::uint32_t kMaxGrants = 1U << 20;
+constexpr std::uint32_t kMaxArea = 16401 * 4;  // KiB: common/area/README.md, section 9
 // What a complaint repeats of a bad value.
 constexpr std::size_t kShown = 32;
 
@@ -41,6 +42,17 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
     {key::kGrantBudget, "grefs", 0, kMaxGrants, "16384", Acts::at_next_connect,
      "grant references that a guest's vifs may take together for their queues, 514 each; 0: any number",
      &VifSettings::grant_budget},
+    {key::kAreaLimit, "KiB", 0, kMaxArea, "8448", Acts::at_next_connect,
+     "memory that a queue of a guest with hush-frontd may share for its area; 0: the netif path alone",
+     &VifSettings::area_limit},
+    {key::kAreaStall, "ms", 1, kMaxAreaStall, "1000", Acts::at_once,
+     "an end that takes nothing from an area for so long is stalled, and what is for it is dropped",
+     &VifSettings::area_stall},
+    {key::kPort, "", 0, 0, "tap", Acts::at_next_connect,
+     "what stands behind a guest's areas: its interface, or for measuring a sink, a source or an echo",
+     &VifSettings::port},
+    {key::kPortFrame, "bytes", 14, 65550, "1514", Acts::at_next_connect, "length of a source's frames",
+     &VifSettings::port_frame},
 }};
 
 bool take_rate(std::string_view text, Rate& into) {
@@ -113,6 +125,12 @@ const SettingInfo* find_setting(std::string_view name) {
 bool take(const SettingInfo& setting, std::string_view text, VifSettings& into) {
   if (const auto* rate = std::get_if<Rate VifSettings::*>(&setting.member))
     return take_rate(text, into.**rate);
+  if (const auto* port = std::get_if<PortKind VifSettings::*>(&setting.member)) {
+    const auto found = std::find(kPortKinds.begin(), kPortKinds.end(), text);
+    if (found == kPortKinds.end()) return false;
+    into.** port = static_cast<PortKind>(found - kPortKinds.begin());
+    return true;
+  }
   const auto number = parse_number<std::uint32_t>(text, setting.low, setting.high);
   if (!number) return false;
   if (const auto* flag = std::get_if<bool VifSettings::*>(&setting.member))
@@ -129,6 +147,7 @@ std::string accepted(const SettingInfo& setting) {
     return "bytes,microseconds as in 25000,20000, with 1 to " + std::to_string(setting.high) +
            " bytes and at most " + std::to_string(kMaxInterval) + " microseconds; 0,0 is no limit";
   if (std::holds_alternative<bool VifSettings::*>(setting.member)) return "1 or 0";
+  if (std::holds_alternative<PortKind VifSettings::*>(setting.member)) return "tap, sink, source or echo";
   return "a number of " + std::string(setting.unit) + " from " + std::to_string(setting.low) + " to " +
          std::to_string(setting.high);
 }
@@ -161,6 +180,7 @@ Features allowed(Features features, const VifSettings& settings) {
   // A segment leaves its checksum to the receiver, and is larger than a slot.
   if (!settings.offload_segmentation || !settings.offload_checksum || !settings.scatter_gather)
     features.gso_tcpv4 = features.gso_tcpv6 = false;
+  if (settings.area_limit == 0) features.hush_area = 0;
   return features;
 }
 

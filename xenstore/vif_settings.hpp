@@ -31,6 +31,15 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
+// What stands behind a vif's areas in this domain.
+enum class PortKind : std::uint8_t {
+  tap,     // the interface, as on the netif path
+  sink,    // reads each frame of the guest, to the last byte, and forgets it
+  source,  // sends the guest frames without end
+  echo,    // sends the guest each of its frames back
+};
+inline constexpr std::array<std::string_view, 4> kPortKinds{"tap", "sink", "source", "echo"};
+
 struct VifSettings {
   Rate rate;
   std::uint32_t max_queues = 0;  // offered, and accepted
@@ -41,6 +50,10 @@ struct VifSettings {
   std::chrono::milliseconds rx_stall_timeout{};  // no receive buffer for so long: stalled; 0: never
   std::chrono::milliseconds rx_drain_timeout{};  // a frame waits no longer for buffers; 0: for ever
   std::uint32_t grant_budget = 0;                // grefs that the guest's queues may take; 0: any number
+  std::uint32_t area_limit = 0;                  // KiB that the area of a queue may have; 0: no area path
+  std::chrono::milliseconds area_stall{};  // a guest that takes nothing from its area for so long is stalled
+  PortKind port = PortKind::tap;           // of the area path
+  std::uint32_t port_frame = 0;            // bytes of a source's frames
   bool operator==(const VifSettings&) const = default;
 };
 
@@ -54,11 +67,11 @@ struct SettingInfo {
   Acts acts;
   std::string_view meaning;
   std::variant<bool VifSettings::*, std::uint32_t VifSettings::*, std::chrono::milliseconds VifSettings::*,
-               Rate VifSettings::*>
+               Rate VifSettings::*, PortKind VifSettings::*>
       member;  // where a value goes, which is also what kind of value it is
 };
 
-inline constexpr std::size_t kVifSettings = 9;
+inline constexpr std::size_t kVifSettings = 13;
 [[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
 [[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
 // Takes the text into its member. False, and nothing changed: it is no value of this setting.

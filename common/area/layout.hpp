@@ -40,11 +40,20 @@ static_assert(sizeof(Header) == 1024 && shm::WirePod<Header>);
 struct HeaderPage {
   shm::SharedSlot<sizeof(Header)> header;
   SharedWords guest_tx, guest_rx;
-  alignas(128) std::byte front_lives;  // cleared by the front end's kernel
-  alignas(128) std::byte back_lives;
+  alignas(128) shm::SharedByte front_lives;  // 1; cleared by the front end's kernel
+  alignas(128) shm::SharedByte back_lives;
 };
 static_assert(offsetof(HeaderPage, guest_tx) == 1024 && offsetof(HeaderPage, guest_rx) == 1536);
 static_assert(offsetof(HeaderPage, front_lives) == 2048 && offsetof(HeaderPage, back_lives) == 2176);
+
+// The words of a direction as they stand, to be shown and nothing else: the peer may have written any.
+struct WordsLook {
+  std::uint32_t produced, consumed, mode, room;
+};
+[[nodiscard]] inline WordsLook look_at(const SharedWords& words) {
+  const auto read = [](const shm::SharedWord& word) { return word.load(std::memory_order_relaxed); };
+  return {read(words.produced), read(words.consumed), read(words.mode), read(words.room)};
+}
 
 constexpr std::uint32_t ring_pages(const Header& header) {
   return static_cast<std::uint32_t>(header.guest_tx_ring / kPageSize + header.guest_rx_ring / kPageSize);

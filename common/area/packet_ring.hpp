@@ -68,6 +68,14 @@ class Producer {
     return ring_.bytes(produced_ + kRecordBytes, length).data();
   }
 
+  // The same, and what room there is behind it, up to max_frame(): for a frame that is expected to have
+  // `length` bytes and may have more. Empty where there is no room for those.
+  [[nodiscard]] std::span<std::byte> reserve_from(std::uint32_t length) {
+    if (!reserve(length)) return {};
+    const std::uint32_t room = std::min(free(), ring_.to_end(produced_)) - kRecordBytes;
+    return ring_.bytes(produced_ + kRecordBytes, std::min(room, max_frame_));
+  }
+
   // The frame at the place reserved last is complete. record.length is at most what was reserved.
   void commit(const Record& record) {
     ring_.put(produced_, record);
@@ -167,6 +175,10 @@ class Consumer {
     }
     return false;
   }
+
+  // The frame that was peeked at last stays in the ring: the next peek() gives it again. Not after
+  // release().
+  void put_back(const Frame& frame) { read_ -= span_of(frame.record.length); }
 
   // Gives the room of everything peeked at back. True: the producer waits for room, and is to be sent one
   // event.

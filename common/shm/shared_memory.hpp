@@ -44,6 +44,21 @@ class SharedWord {
 };
 static_assert(sizeof(SharedWord) == 4 && std::atomic_ref<std::uint32_t>::is_always_lock_free);
 
+// One byte inside a shared page that a kernel clears when a mapping or a share of the page ends.
+class SharedByte {
+ public:
+  SharedByte(const SharedByte&) = delete;
+  SharedByte& operator=(const SharedByte&) = delete;
+  [[nodiscard]] std::uint8_t load() const noexcept {
+    return std::atomic_ref{raw_}.load(std::memory_order_acquire);
+  }
+  void store(std::uint8_t value) noexcept { std::atomic_ref{raw_}.store(value, std::memory_order_release); }
+
+ private:
+  mutable std::uint8_t raw_;
+};
+static_assert(sizeof(SharedByte) == 1);
+
 // One ring entry: the union of a request and a response. Bytes is a multiple of 4.
 template <std::size_t Bytes>
 class SharedSlot {

@@ -10,6 +10,7 @@
 #include "common/result.hpp"
 #include "common/types.hpp"
 #include "common/xen/c_api.hpp"
+#include "common/xen/unmap_notify.hpp"
 
 namespace hush::xen {
 
@@ -38,6 +39,8 @@ class GrantShare {
 
   // Zeroed pages, contiguous here. The error names the gntalloc limit where that is what is short.
   Result<SharedPages> share(DomId peer, std::uint32_t pages, bool writable);
+  // One page, writable, with a last word of this process's kernel.
+  Result<SharedPages> share(DomId peer, UnmapNotify notify);
 
  private:
   struct Close {

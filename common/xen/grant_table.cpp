@@ -33,9 +33,8 @@ Result<MappedPages> GrantTable::map(DomId peer, Gref gref, std::optional<UnmapNo
   constexpr int kProtection = PROT_READ | PROT_WRITE;
   void* base = nullptr;
   if (notify) {
-    const std::uint32_t port = notify->port ? notify->port->value : UINT32_MAX;
     base = xengnttab_map_grant_ref_notify(handle_.get(), peer.value, gref.value, kProtection,
-                                          static_cast<std::uint32_t>(notify->clear_byte), port);
+                                          notify->offset_value(), notify->port_value());
   } else {
     base = xengnttab_map_grant_ref(handle_.get(), peer.value, gref.value, kProtection);
   }

@@ -13,15 +13,9 @@
 #include "common/types.hpp"
 #include "common/xen/c_api.hpp"
 #include "common/xen/copy_pages.hpp"
+#include "common/xen/unmap_notify.hpp"
 
 namespace hush::xen {
-
-// When a mapping or a share ends, even by kill -9, the kernel clears this byte of its page and then
-// notifies the port. -1: not that one.
-struct UnmapNotify {
-  std::int32_t clear_byte = -1;
-  std::optional<EvtchnPort> port;
-};
 
 // Pages of a peer, mapped here, contiguous. Unmapped on destruction.
 class MappedPages {

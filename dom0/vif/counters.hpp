@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/netif/assemble.hpp"
+#include "common/relay/counters.hpp"
 #include "common/telemetry/counter.hpp"
 
 namespace hush::dom0 {
@@ -59,6 +60,7 @@ struct QueueCounters {
   DirectionCounters guest_rx;
   std::array<Counter, netif::kTxFaults> tx_faults;
   std::array<Counter, kRxDrops> rx_drops;
+  relay::EndCounters area;        // of the area path: in is guest_tx, out is guest_rx
   Counter tx_hashes;              // packets that came with a hash of the guest's; the TAP has no place for it
   Counter tx_throttled;           // times that the guest's packets waited for its rate
   Counter rx_stalls;              // times that the guest stalled

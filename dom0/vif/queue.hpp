@@ -1,10 +1,6 @@
-// A queue of a connected vif: its ring pair, its event channels, its end of the TAP. Lives on one data
-// thread, from the constructor to the destructor; the control thread holds it but only reads counters().
-//
-// An event or a readable TAP makes the thread serve it in turns, both directions each. As long as it has
-// turns it asks for no event: its channels stay masked, req_event stays where it was, so an honest guest
-// sends none. When it rests it listens again, asks for the events that it needs, and looks once more. What it
-// waits for without an event (credit of its vif's rate; buffers that never come) is a timer of the thread's.
+// A queue of a connected vif, whichever path its packets take: NetifQueue, AreaQueue. Lives on one data
+// thread, from the making to the destructor; everything here is called on it. The control thread holds it but
+// only reads its counters.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -12,15 +8,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
+#include "common/area/layout.hpp"
 #include "common/event/data_thread.hpp"
 #include "common/net/capture.hpp"
-#include "dom0/vif/guest_rx.hpp"
-#include "dom0/vif/guest_tx.hpp"
+#include "common/ring/ring.hpp"
+#include "dom0/vif/rate_limiter.hpp"
 #include "dom0/vif/stall_watch.hpp"
-#include "xenstore/vif_config.hpp"
 
 namespace hush::dom0 {
+
+struct BatchMemory;
 
 // A data thread and the memory that its queues share.
 struct Worker {
@@ -31,21 +30,33 @@ struct Worker {
 
 // A guest that takes no frames.
 struct Stall {
-  StallWatch::Time since;  // its first frame that waited
-  std::uint32_t wanted;    // slots that a frame needed
-  std::uint32_t posted;    // slots that there were
+  StallWatch::Time since;  // its first frame that waited, or when it was last seen to take one
+  std::string cause;       // for an admin
 };
-[[nodiscard]] std::string to_text(const Stall& stall);  // why, for an admin
 
-// A queue as it stands, to be shown.
-struct QueueLook {
+// The rings of a queue as they stand, to be shown.
+struct RingsLook {
   ring::Look tx, rx;
+};
+struct AreaLook {
+  area::Header header;
+  area::WordsLook tx, rx;
+  bool peer_lives;
+};
+
+struct QueueLook {
+  std::variant<RingsLook, AreaLook> rings;
   EvtchnPort tx_port, rx_port;  // own ends of the channels
   std::string_view state;       // "serving", "failed", or what it waits for
   std::optional<Stall> stall;   // from the first frame that waits
 };
 
-class Queue final : private event::Served {
+struct QueueTimeouts {
+  RxTimeouts rx;                           // of the netif path
+  std::chrono::milliseconds area_stall{};  // of the area path
+};
+
+class Queue {
  public:
   // What a queue tells its owner, on the data thread.
   struct Reports {
@@ -53,69 +64,17 @@ class Queue final : private event::Served {
     std::function<void(std::optional<Stall> stall)> stall;  // the guest stalled; none: not any more
   };
 
-  // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
-  // starts both directions. tap and counters stay the caller's and outlive the queue.
-  static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
-                                                const xenstore::QueueAddress& address,
-                                                const xenstore::Features& frontend, int tap,
-                                                QueueCounters& counters, const VifShare& share,
-                                                Reports reports);
-  // On the data thread.
-  ~Queue();
+  virtual ~Queue() = default;
+  Queue() = default;
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
 
-  // On the data thread: frames of both directions go to the file from now on; null ends it.
-  void capture_to(std::shared_ptr<net::Capture> capture);
-  // On the data thread.
-  [[nodiscard]] QueueLook look() const;
-  // On the data thread: what holds from now on. limiter: the vif's, which its queues share; null: no limit.
-  void limit_by(std::shared_ptr<RateLimiter> limiter);
-  void set_timeouts(RxTimeouts timeouts);
-
- private:
-  Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address, const xenstore::Features& frontend,
-        int tap, QueueCounters& counters, const VifShare& share, xen::MappedPages tx_page,
-        xen::MappedPages rx_page, Reports reports);
-  Result<void> bind(DomId peer);
-  bool turn() override;
-  bool rest() override;
-  void wake();
-  void listen();
-  void wait_for_frames();
-  void look_again();
-  [[nodiscard]] std::optional<Stall> stall_of_guest() const;
-  bool wait_for_credit();  // false: nothing waits for it
-  void watch_backlog();
-  void arm_backlog_timer();
-  void on_backlog_timer();
-  // A pass of one direction and the event that it owes. True: it moved something.
-  template <class Direction>
-  bool pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
-  void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
-  void notify_both();
-  void fail(std::string_view reason);
-
-  event::DataThread& thread_;
-  xenstore::QueueAddress address_;
-  xen::MappedPages tx_page_;
-  xen::MappedPages rx_page_;
-  Reports reports_;
-  QueueCounters& counters_;
-  int tap_;
-  VifShare share_;
-  bool rx_notify_;  // the front end tells when it has posted receive buffers
-  GuestTx tx_;
-  GuestRx rx_;
-  event::FdWatcher tap_watcher_;
-  boost::asio::steady_timer look_again_timer_;
-  boost::asio::steady_timer credit_timer_;
-  StallWatch stall_;
-  boost::asio::steady_timer backlog_timer_;
-  bool backlog_timer_runs_ = false;
-  EvtchnPort tx_port_{};
-  EvtchnPort rx_port_{};                   // tx_port_ again where one channel serves both
-  std::shared_ptr<net::Capture> capture_;  // the vif's queues write into one file
-  bool failed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what the loop still holds of us
+  // Frames of both directions go to the file from now on; null ends it.
+  virtual void capture_to(std::shared_ptr<net::Capture> capture) = 0;
+  [[nodiscard]] virtual QueueLook look() const = 0;
+  // What holds from now on. limiter: the vif's, which its queues share; null: no limit.
+  virtual void limit_by(std::shared_ptr<RateLimiter> limiter) = 0;
+  virtual void set_timeouts(QueueTimeouts timeouts) = 0;
 };
 
 }  // namespace hush::dom0

@@ -7,6 +7,8 @@
 #include <array>
 
 #include "common/net/link.hpp"
+#include "common/relay/tap_port.hpp"
+#include "dom0/port/measuring_ports.hpp"
 #include "xenstore/keys.hpp"
 
 namespace hush::dom0 {
@@ -22,6 +24,7 @@ xenstore::Features offered_features() {
   xenstore::Features f;
   f.sg = f.gso_tcpv4 = f.gso_tcpv6 = f.ipv6_csum = true;
   f.split_event_channels = f.multicast_control = true;
+  f.hush_area = area::kVersion;
   return f;
 }
 
@@ -82,15 +85,16 @@ void Vif::begin_limit() {
 void Vif::set_limits(Placed& placed) {
   placed.worker->thread->call([&] {
     placed.queue->limit_by(limiter_);
-    placed.queue->set_timeouts(rx_timeouts());
+    placed.queue->set_timeouts(timeouts());
   });
 }
 
 // A front end that does not say when it has posted buffers never counts as stalled, as with Linux's netback.
-RxTimeouts Vif::rx_timeouts() const {
+QueueTimeouts Vif::timeouts() const {
   const auto never = std::chrono::milliseconds(0);
-  return {.stall = frontend_features_.rx_notify ? settings_.values.rx_stall_timeout : never,
-          .drain = settings_.values.rx_drain_timeout};
+  return {.rx = {.stall = frontend_features_.rx_notify ? settings_.values.rx_stall_timeout : never,
+                 .drain = settings_.values.rx_drain_timeout},
+          .area_stall = settings_.values.area_stall};
 }
 
 // As long as a queue is stalled the interface has no carrier, so that nothing is sent there in vain.
@@ -101,7 +105,7 @@ void Vif::on_stall(std::size_t queue, std::optional<Stall> stall) {
   const bool before = stalled();
   queues_[queue].stalled = stall.has_value();
   if (stall)
-    spdlog::warn("{}: queue {} is stalled: {}; the carrier is down", name(), queue, to_text(*stall));
+    spdlog::warn("{}: queue {} is stalled: {}; the carrier is down", name(), queue, stall->cause);
   else
     spdlog::info("{}: queue {} is not stalled any more", name(), queue);
   if (stalled() != before) (void)tap_.set_carrier(before);
@@ -176,6 +180,15 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
   if (!self) return self.error();
   if (!peer) return peer.error();
   if (serving(*self) && (*peer == XenbusState::connected || *peer == XenbusState::reconfiguring)) {
+    auto areas = xenstore::serves_areas(host_.store.view(), id_);
+    if (!areas) return areas.error();
+    if (*areas) {
+      // Where its rings stand died with the daemon that served it, so the front end starts over.
+      spdlog::info("{}: connected by areas of an earlier daemon; it is asked to reconnect", name());
+      state_ = XenbusState::connected;
+      enter(XenbusState::closing);
+      return {};
+    }
     spdlog::info("{}: taking over a connected vif", name());
     taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
@@ -236,7 +249,7 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
       queues_to_offer(settings_.values.max_queues, host_.ledger.others(id_), settings_.values.grant_budget);
   host_.ledger.count(id_, offered_queues_);
   return host_.store.transact([&](xenstore::View& view) {
-    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_);
+    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_, settings_.values.area_stall);
   });
 }
 
@@ -253,8 +266,51 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   host_.ledger.count(id_, static_cast<std::uint32_t>(frontend->queues.size()));
   multicast_.clear();
   sample_multicast(settings.frontend);
-  if (auto done = add_queues(*frontend); !done) return done;
+  area_answer_ = add_areas(*frontend);
+  if (!on_area_path())
+    if (auto done = add_queues(*frontend); !done) return done;
   return set_carrier(true);
+}
+
+// The areas of all queues, or none of them and why.
+xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
+  if (frontend.area_version == 0 || offered_.hush_area == 0) return {};
+  xenstore::AreaAnswer answer{xenstore::kFirstGeneration, frontend.area_trouble};
+  if (answer.refused.empty() && frontend.area_version > offered_.hush_area)
+    answer.refused = "area version " + std::to_string(frontend.area_version) + " was not offered";
+  for (std::size_t i = 0; i < frontend.queues.size() && answer.refused.empty(); ++i)
+    if (auto done = add_area(frontend, i); !done) answer.refused = done.error().text;
+  if (!answer.refused.empty()) {
+    drop_queues();
+    spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
+    return answer;
+  }
+  for (Placed& placed : queues_)
+    placed.worker->thread->call([&] { static_cast<AreaQueue&>(*placed.queue).start(); });
+  return answer;
+}
+
+Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number) {
+  auto port = make_measuring_port(settings_.values.port, settings_.values.port_frame);
+  if (!port) port = std::make_unique<relay::TapPort>(tap_.fd(number));
+  Worker& worker = host_.least_loaded();
+  constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;
+  const AreaQueue::Setup setup{id_.domid, frontend.queues[number], settings_.values.area_limit / kPagesOfAKib,
+                               timeouts()};
+  auto queue = worker.thread->call([&] {
+    return AreaQueue::connect(worker, setup, std::move(port), counters_[number], reports_of(number));
+  });
+  if (!queue) return queue.error();
+  place(worker, std::move(*queue));
+  return {};
+}
+
+void Vif::place(Worker& worker, std::unique_ptr<Queue> queue) {
+  queues_.push_back({&worker, std::move(queue)});
+  set_limits(queues_.back());
+  if (capture_) worker.thread->call([&] { queues_.back().queue->capture_to(capture_); });
+  counters_used_ = std::max(counters_used_, queues_.size());
+  ++worker.queues;
 }
 
 Result<void> Vif::add_queues(const xenstore::FrontendOffer& frontend) {
@@ -297,16 +353,12 @@ Queue::Reports Vif::reports_of(std::size_t queue) {
 
 Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker) {
   auto queue = worker.thread->call([&] {
-    return Queue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
-                          counters_[number], VifShare{multicast_, steering_.get(), number},
-                          reports_of(number));
+    return NetifQueue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
+                               counters_[number], VifShare{multicast_, steering_.get(), number},
+                               reports_of(number));
   });
   if (!queue) return queue.error();
-  queues_.push_back({&worker, std::move(*queue)});
-  set_limits(queues_.back());
-  if (capture_) worker.thread->call([&] { queues_.back().queue->capture_to(capture_); });
-  counters_used_ = std::max(counters_used_, number + 1);
-  ++worker.queues;
+  place(worker, std::move(*queue));
   return {};
 }
 
@@ -367,8 +419,11 @@ void Vif::enter(XenbusState next) {
   if (next == state_) return;
   spdlog::info("{}: {} -> {}", name(), xenstore::name(state_), xenstore::name(next));
   state_ = next;
-  if (auto done = xenstore::switch_state(host_.store, xenstore::backend_path(id_), next); !done)
-    spdlog::error("{}: {}", name(), done.error().text);
+  // The answer to the areas goes with the state: a front end may send at once.
+  auto done = next == XenbusState::connected
+                  ? xenstore::switch_connected(host_.store, id_, area_answer_)
+                  : xenstore::switch_state(host_.store, xenstore::backend_path(id_), next);
+  if (!done) spdlog::error("{}: {}", name(), done.error().text);
 }
 
 void Vif::fail(const std::string& reason) {

@@ -10,10 +10,11 @@
 
 #include "common/net/tap.hpp"
 #include "dom0/settings.hpp"
+#include "dom0/vif/area_queue.hpp"
 #include "dom0/vif/backend_fsm.hpp"
 #include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/grant_budget.hpp"
-#include "dom0/vif/queue.hpp"
+#include "dom0/vif/netif_queue.hpp"
 #include "xenstore/client.hpp"
 #include "xenstore/vif_config.hpp"
 
@@ -60,6 +61,11 @@ class Vif {
   [[nodiscard]] const xenstore::Features& offered() const { return offered_; }
   [[nodiscard]] const xenstore::Features& frontend_features() const { return frontend_features_; }
   [[nodiscard]] const xenstore::Features& features_in_use() const { return features_in_use_; }
+  // What was said to the areas that the front end offered, when it connected last.
+  [[nodiscard]] const xenstore::AreaAnswer& area_answer() const { return area_answer_; }
+  [[nodiscard]] bool on_area_path() const {
+    return connected() && area_answer_.generation != 0 && area_answer_.refused.empty();
+  }
   [[nodiscard]] const xenstore::Resolved& settings() const { return settings_; }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
@@ -83,6 +89,8 @@ class Vif {
   Result<void> make_tap(const xenstore::BackendSettings& settings);
   void plug(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
+  [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
+  Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number);
   Result<void> add_queues(const xenstore::FrontendOffer& frontend);
   Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
   Result<void> add_control(const xenstore::FrontendOffer& frontend);
@@ -92,7 +100,8 @@ class Vif {
   [[nodiscard]] Queue::Reports reports_of(std::size_t queue);
   void begin_limit();
   void set_limits(Placed& placed);
-  [[nodiscard]] RxTimeouts rx_timeouts() const;
+  void place(Worker& worker, std::unique_ptr<Queue> queue);
+  [[nodiscard]] QueueTimeouts timeouts() const;
   void on_stall(std::size_t queue, std::optional<Stall> stall);
   void disconnect();
   void drop_queues();
@@ -115,6 +124,7 @@ class Vif {
   std::array<QueueCounters, xenstore::kMaxQueues> counters_;
   std::size_t counters_used_ = 0;
   std::vector<Placed> queues_;
+  xenstore::AreaAnswer area_answer_;
   std::shared_ptr<net::Capture> capture_;  // over connections, until it is stopped
   MulticastFilter multicast_;
   // Of a front end with a control ring. All its queues are on this worker, for the sake of steering_.

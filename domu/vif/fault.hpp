@@ -20,7 +20,8 @@ enum class Fault : std::uint8_t {
   rx_extra_type_unknown,
   rx_gso_size_zero,
   rx_gso_type_unknown,
-  tap_lost,  // not the back end: somebody deleted the interface
+  area_impossible,  // an index or a record of an area (area::Fault says which)
+  tap_lost,         // not the back end: somebody deleted the interface
 };
 inline constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::tap_lost) + 1;
 
@@ -38,6 +39,7 @@ inline constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::tap_lost)
                                                          "rx_extra_type_unknown",
                                                          "rx_gso_size_zero",
                                                          "rx_gso_type_unknown",
+                                                         "area_impossible",
                                                          "tap_lost"};
   return kNames[static_cast<std::size_t>(f)];
 }

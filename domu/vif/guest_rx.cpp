@@ -13,9 +13,9 @@ constexpr std::size_t kMinFrame = 14;
 
 }  // namespace
 
-GuestRx::GuestRx(netif::RxSring& page, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
+GuestRx::GuestRx(netif::RxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
                  VifCounters& counters)
-    : ring_(netif::RxFront::create(page)), buffers_(buffers), grefs_(grefs), tap_(tap), counters_(counters) {
+    : ring_(ring), buffers_(buffers), grefs_(grefs), tap_(tap), counters_(counters) {
   post(kPages);
   // The back end has not bound its channel yet; it looks at the ring when it does.
   (void)ring_.publish();

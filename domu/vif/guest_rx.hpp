@@ -29,7 +29,7 @@ class GuestRx {
 
   // Posts every buffer. buffers and grefs: kPages of them, by page. tap: non-blocking, of the owner.
   // Everything given by reference outlives this.
-  GuestRx(netif::RxSring& page, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
+  GuestRx(netif::RxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
           VifCounters& counters);
 
   // One batch: writes what is there to the TAP, posts the slots again, publishes once. notify is set where

@@ -18,9 +18,9 @@ constexpr std::uint32_t kBatchSlots = 64;
 
 }  // namespace
 
-GuestTx::GuestTx(netif::TxSring& page, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
+GuestTx::GuestTx(netif::TxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
                  bool sg, VifCounters& counters)
-    : ring_(netif::TxFront::create(page)),
+    : ring_(ring),
       buffers_(buffers),
       grefs_(grefs),
       tap_(tap),

@@ -26,7 +26,7 @@ class GuestTx {
 
   // buffers and grefs: kPages of them, by page. tap: non-blocking, of the owner. sg: a frame may take several
   // slots. Everything given by reference outlives this.
-  GuestTx(netif::TxSring& page, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap, bool sg,
+  GuestTx(netif::TxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap, bool sg,
           VifCounters& counters);
 
   // One batch: collects responses, then reads frames while there is room for the largest and publishes them

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/relay/tap_port.hpp"
+
 namespace hush::domu {
 namespace {
 
@@ -9,139 +11,137 @@ shm::PageRun run_of(const xen::SharedPages& pages) {
   return {pages.base(), pages.grefs().size()};
 }
 
+Result<void> share_into(xen::SharedPages& into, xen::GrantShare& shares, DomId peer, std::uint32_t pages,
+                        bool writable) {
+  auto got = shares.share(peer, pages, writable);
+  if (!got) return got.error();
+  into = std::move(*got);
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Queue>> Queue::create(event::DataThread& thread, xen::GrantShare& shares,
-                                             const Setup& setup, VifCounters& counters, OnFault on_fault) {
-  struct Wanted {
-    xen::SharedPages Shares::*member;
-    std::uint32_t pages;
-    bool writable;  // for the back end
-  };
-  Shares shared;
-  for (const auto& [member, pages, writable] :
-       {Wanted{&Shares::tx_ring, 1, true}, Wanted{&Shares::rx_ring, 1, true},
-        Wanted{&Shares::tx_buffers, GuestTx::kPages, false},
-        Wanted{&Shares::rx_buffers, GuestRx::kPages, true}}) {
-    auto got = shares.share(setup.peer, pages, writable);
-    if (!got) return got.error();
-    shared.*member = std::move(*got);
-  }
-  std::unique_ptr<Queue> queue{new Queue(thread, std::move(shared), setup, counters, std::move(on_fault))};
-  auto opened = thread.call([&] { return queue->open_channels(setup.peer, setup.split_event_channels); });
-  if (!opened) return opened.error();
+                                             const Setup& setup, VifCounters& counters, OnFault on_fault,
+                                             OnStall on_stall) {
+  std::unique_ptr<Queue> queue{
+      new Queue(thread, shares, setup, counters, std::move(on_fault), std::move(on_stall))};
+  if (auto done = queue->share_rings(); !done) return done.error();
+  if (auto opened = thread.call([&] { return queue->open_channels(); }); !opened) return opened.error();
+  if (setup.area_ring != 0) queue->share_area();
+  // Behind an area they are shared when it is refused.
+  if (!queue->area_)
+    if (auto done = queue->share_buffers(); !done) return done.error();
   return queue;
 }
 
-Queue::Queue(event::DataThread& thread, Shares shares, const Setup& setup, VifCounters& counters,
-             OnFault on_fault)
+Queue::Queue(event::DataThread& thread, xen::GrantShare& shares, const Setup& setup, VifCounters& counters,
+             OnFault on_fault, OnStall on_stall)
     : thread_(thread),
-      shares_(std::move(shares)),
-      tap_(setup.tap),
+      shares_(shares),
+      setup_(setup),
       counters_(counters),
       on_fault_(std::move(on_fault)),
-      tx_(shm::layout_at<netif::TxSring>(shares_.tx_ring.base()), run_of(shares_.tx_buffers),
-          shares_.tx_buffers.grefs(), setup.tap, setup.sg, counters),
-      rx_(shm::layout_at<netif::RxSring>(shares_.rx_ring.base()), run_of(shares_.rx_buffers),
-          shares_.rx_buffers.grefs(), setup.tap, counters) {}
+      on_stall_(std::move(on_stall)) {}
 
 Queue::~Queue() {
   thread_.call([this] {
-    *alive_ = false;
-    tap_watcher_.reset();
+    netif_end_.reset();
+    area_end_.reset();
+    port_.reset();
     if (rx_port_ != tx_port_) thread_.unbind(rx_port_);
     if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
   });
 }
 
-Result<void> Queue::open_channels(DomId peer, bool split) {
-  auto tx = thread_.alloc_unbound(peer, [this, split] {
-    (void)thread_.listen(tx_port_, tx_.taken() + (split ? 0 : rx_.taken()));
-    on_tx_event();
-    if (!split) on_rx_event();
-  });
+Result<void> Queue::share_rings() {
+  for (xen::SharedPages* ring : {&tx_ring_, &rx_ring_})
+    if (auto done = share_into(*ring, shares_, setup_.peer, 1, true); !done) return done;
+  tx_ = netif::TxFront::create(shm::layout_at<netif::TxSring>(tx_ring_.base()));
+  rx_ = netif::RxFront::create(shm::layout_at<netif::RxSring>(rx_ring_.base()));
+  return {};
+}
+
+Result<void> Queue::share_buffers() {
+  if (auto done = share_into(tx_buffers_, shares_, setup_.peer, GuestTx::kPages, false); !done) return done;
+  return share_into(rx_buffers_, shares_, setup_.peer, GuestRx::kPages, true);
+}
+
+void Queue::share_area() {
+  auto area = SharedArea::create(shares_, setup_.peer, setup_.area_ring, setup_.area_ring, tx_port_);
+  if (area)
+    area_ = std::move(*area);
+  else
+    area_trouble_ = area.error().text;
+}
+
+Result<void> Queue::open_channels() {
+  auto tx = thread_.alloc_unbound(setup_.peer, [this] { on_event(tx_port_); });
   if (!tx) return tx.error();
   tx_port_ = rx_port_ = *tx;
-  if (!split) return {};
-  auto rx = thread_.alloc_unbound(peer, [this] {
-    (void)thread_.listen(rx_port_, rx_.taken());
-    on_rx_event();
-  });
+  if (!setup_.split_event_channels) return {};
+  auto rx = thread_.alloc_unbound(setup_.peer, [this] { on_event(rx_port_); });
   if (!rx) return rx.error();
   rx_port_ = *rx;
   return {};
 }
 
-void Queue::start() {
-  thread_.call([this] {
-    if (failed_ || tap_watcher_) return;
-    tap_watcher_.emplace(thread_.loop(), tap_, [this] { run_tx(); });
-    tap_watcher_->on();
-    // It may have bound its channels before it had our requests in sight.
-    thread_.notify(tx_port_);
-    if (rx_port_ != tx_port_) thread_.notify(rx_port_);
+// Before a start it is the back end that binds the channel, and nothing to be done.
+void Queue::on_event(EvtchnPort port) {
+  if (netif_end_)
+    netif_end_->on_event(port);
+  else if (area_end_)
+    area_end_->on_event();
+  else
+    (void)thread_.listen(port, 0);
+}
+
+Result<void> Queue::start_netif() {
+  if (!tx_buffers_.base())
+    if (auto done = share_buffers(); !done) return done;
+  const NetifEnd::Setup setup{.tx_ring = *tx_,
+                              .rx_ring = *rx_,
+                              .tx_buffers = run_of(tx_buffers_),
+                              .rx_buffers = run_of(rx_buffers_),
+                              .tx_grefs = tx_buffers_.grefs(),
+                              .rx_grefs = rx_buffers_.grefs(),
+                              .tap = setup_.tap,
+                              .sg = setup_.sg,
+                              .tx_port = tx_port_,
+                              .rx_port = rx_port_};
+  thread_.call([&] {
+    netif_end_ = std::make_unique<NetifEnd>(
+        thread_, setup, counters_, [this](Fault fault) { on_fault_(fault, std::string(name(fault))); });
+  });
+  return {};
+}
+
+void Queue::start_area(std::chrono::milliseconds stall) {
+  const area::Header& header = area_->header();
+  area::HeaderPage& page = area_->page();
+  const relay::AreaEnd::Setup setup{
+      .in = area::SharedConsumer(page.guest_rx, area_->guest_rx(), header.guest_rx_max_frame),
+      .out = area::SharedProducer(page.guest_tx, area_->guest_tx(), header.guest_tx_max_frame),
+      .in_port = rx_port_,
+      .out_port = tx_port_,
+      .peer_lives = &page.back_lives,
+      .stall = stall};
+  thread_.call([&] {
+    port_ = std::make_unique<relay::TapPort>(setup_.tap);
+    const auto fault = [this](std::string_view why) {
+      on_fault_(port_->fault().empty() ? Fault::area_impossible : Fault::tap_lost, std::string(why));
+    };
+    area_end_ = std::make_unique<relay::AreaEnd>(thread_, setup, *port_, counters_.area,
+                                                 relay::AreaEnd::Reports{fault, on_stall_});
+    area_end_->start();
   });
 }
 
 xenstore::QueueAddress Queue::address() const {
-  return {Gref{shares_.tx_ring.grefs().front()}, Gref{shares_.rx_ring.grefs().front()}, tx_port_, rx_port_};
-}
-
-void Queue::on_tx_event() {
-  counters_.guest_tx.events.add();
-  if (failed_) return;
-  // Room matters when it is short; but a lie is to be found now, not at the next frame.
-  if (tx_.starved())
-    run_tx();
-  else if (tx_.collect() == Pass::fault)
-    fail(tx_.fault());
-}
-
-void Queue::on_rx_event() {
-  counters_.guest_rx.events.add();
-  run_rx();
-}
-
-void Queue::run_tx() {
-  if (failed_ || !tap_watcher_) return;
-  bool wanted = false;
-  const auto before = counters_.guest_tx.batches.get();
-  const Pass pass = tx_.run(wanted);
-  if (counters_.guest_tx.batches.get() != before) notify(tx_port_, wanted, counters_.guest_tx);
-  if (pass == Pass::fault) return fail(tx_.fault());
-  if (tx_.starved())
-    tap_watcher_->off();
-  else
-    tap_watcher_->on();
-  if (pass == Pass::again) again(&Queue::run_tx);
-}
-
-void Queue::run_rx() {
-  if (failed_) return;
-  bool wanted = false;
-  const auto before = counters_.guest_rx.batches.get();
-  const Pass pass = rx_.run(wanted);
-  if (counters_.guest_rx.batches.get() != before) notify(rx_port_, wanted, counters_.guest_rx);
-  if (pass == Pass::fault) return fail(rx_.fault());
-  // Through the loop, so that the other direction gets its turn between two batches.
-  if (pass == Pass::again) again(&Queue::run_rx);
-}
-
-void Queue::again(void (Queue::*run)()) {
-  boost::asio::post(thread_.loop(), [this, run, alive = alive_] {
-    if (*alive) (this->*run)();
-  });
-}
-
-void Queue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {
-  (wanted ? counters.notifies_sent : counters.notifies_saved).add();
-  if (wanted) thread_.notify(port);
-}
-
-void Queue::fail(Fault fault) {
-  failed_ = true;
-  if (tap_watcher_) tap_watcher_->off();
-  on_fault_(fault);
+  xenstore::QueueAddress address{Gref{tx_ring_.grefs().front()}, Gref{rx_ring_.grefs().front()}, tx_port_,
+                                 rx_port_};
+  if (area_) address.area = area_->address();
+  return address;
 }
 
 }  // namespace hush::domu

@@ -1,16 +1,20 @@
-// A queue of a connected vif: its ring pair and buffers, shared with the back end, its event channels, its
-// end of the TAP. Made and destroyed by the control thread, which owns the shared pages; in between it runs
-// on the data thread.
+// A queue of a vif: what it shares with the back end, its event channels, and the path that its packets take,
+// which the back end decides: areas that were offered (common/area/README.md), or the rings of netif.h.
+//
+// Made, started and destroyed by the control thread, which owns the shared pages; in between it runs on the
+// data thread.
 #pragma once
-#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "common/event/data_thread.hpp"
+#include "common/relay/area_end.hpp"
 #include "common/xen/grant_share.hpp"
-#include "domu/vif/guest_rx.hpp"
-#include "domu/vif/guest_tx.hpp"
+#include "domu/vif/netif_end.hpp"
+#include "domu/vif/shared_area.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::domu {
@@ -22,49 +26,55 @@ class Queue {
     int tap = -1;                       // non-blocking, of the caller, outlives the queue
     bool sg = false;                    // the back end takes frames of several slots
     bool split_event_channels = false;  // one channel for each direction
+    std::uint32_t area_ring = 0;        // bytes of each ring of an area to offer; 0: none
   };
-  // Called on the data thread, once; the queue has stopped by then.
-  using OnFault = std::function<void(Fault)>;
+  // Called on the data thread, once; the queue has stopped by then. why: for the log.
+  using OnFault = std::function<void(Fault fault, std::string why)>;
+  // On the data thread: the back end stands still on the area path; none: not any more.
+  using OnStall = std::function<void(std::optional<relay::Standstill>)>;
 
-  // Shares everything and allocates the channels. Nothing is read from the TAP before start().
+  // Shares what the back end is to be told of and allocates the channels. Nothing moves before a start. An
+  // area that cannot be had is no error: area_trouble() says why.
   static Result<std::unique_ptr<Queue>> create(event::DataThread& thread, xen::GrantShare& shares,
-                                               const Setup& setup, VifCounters& counters, OnFault on_fault);
+                                               const Setup& setup, VifCounters& counters, OnFault on_fault,
+                                               OnStall on_stall);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // The back end is connected: traffic begins, and it is told to look at both rings.
-  void start();
+  // The back end is connected: traffic begins. Once, one of the two; harmless after a fault.
+  Result<void> start_netif();
+  void start_area(std::chrono::milliseconds stall);
   [[nodiscard]] xenstore::QueueAddress address() const;
+  [[nodiscard]] bool offers_area() const { return area_.has_value(); }
+  [[nodiscard]] const std::string& area_trouble() const { return area_trouble_; }
 
  private:
-  struct Shares {
-    xen::SharedPages tx_ring, rx_ring, tx_buffers, rx_buffers;
-  };
-  Queue(event::DataThread& thread, Shares shares, const Setup& setup, VifCounters& counters,
-        OnFault on_fault);
-  Result<void> open_channels(DomId peer, bool split);
-  void on_tx_event();
-  void on_rx_event();
-  void run_tx();
-  void run_rx();
-  void again(void (Queue::*run)());
-  void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
-  void fail(Fault fault);
+  Queue(event::DataThread& thread, xen::GrantShare& shares, const Setup& setup, VifCounters& counters,
+        OnFault on_fault, OnStall on_stall);
+  Result<void> share_rings();
+  Result<void> share_buffers();
+  Result<void> open_channels();
+  void share_area();
+  void on_event(EvtchnPort port);
 
   event::DataThread& thread_;
-  Shares shares_;
-  int tap_;
+  xen::GrantShare& shares_;
+  Setup setup_;
   VifCounters& counters_;
   OnFault on_fault_;
+  OnStall on_stall_;
+  xen::SharedPages tx_ring_, rx_ring_, tx_buffers_, rx_buffers_;
+  std::optional<netif::TxFront> tx_;
+  std::optional<netif::RxFront> rx_;
+  std::optional<SharedArea> area_;
+  std::string area_trouble_;
   // From here on: the data thread's.
-  GuestTx tx_;
-  GuestRx rx_;
-  std::optional<event::FdWatcher> tap_watcher_;
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
-  bool failed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
+  std::unique_ptr<NetifEnd> netif_end_;
+  std::unique_ptr<relay::Port> port_;
+  std::unique_ptr<relay::AreaEnd> area_end_;
 };
 
 }  // namespace hush::domu

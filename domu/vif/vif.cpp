@@ -152,22 +152,30 @@ Result<void> Vif::connect() {
   if (!backend) return backend.error();
   if (auto done = shape_tap(*backend); !done) return done;
 
-  const Queue::Setup setup{sight_.settings.backend_id, tap_.fd(), backend->sg, backend->split_event_channels};
-  auto on_fault = [this, &loop = guest_.loop, alive = alive_](Fault fault) {
-    boost::asio::post(loop, [this, alive, fault] {
-      if (*alive) cut_off(fault);
+  const Queue::Setup setup{sight_.settings.backend_id, tap_.fd(), backend->sg, backend->split_event_channels,
+                           backend->hush_area >= area::kVersion ? options_.area_ring : 0};
+  // What a data thread reports of this connection, on the control thread.
+  const auto post = [this, connection = connects_ + 1, alive = alive_](auto act) {
+    boost::asio::post(guest_.loop, [this, connection, alive, act] {
+      if (*alive && connection == connects_) act();
     });
   };
-  auto queue = Queue::create(*guest_.thread, guest_.shares, setup, counters_, std::move(on_fault));
+  auto queue = Queue::create(
+      *guest_.thread, guest_.shares, setup, counters_,
+      [this, post](Fault fault, std::string why) { post([this, fault, why] { cut_off(fault, why); }); },
+      [this, post](std::optional<relay::Standstill> stall) { post([this, stall] { on_stall(stall); }); });
   if (!queue) return queue.error();
   queue_ = std::move(*queue);
-  auto told =
-      xenstore::publish_frontend_offer(guest_.store, directory_, {{queue_->address()}, offered_features()});
-  if (!told) return told;
+  if (!queue_->area_trouble().empty())
+    spdlog::warn("{}: no area, it will go by the netif path: {}", name_, queue_->area_trouble());
+  xenstore::FrontendOffer offer{{queue_->address()}, offered_features()};
+  if (queue_->offers_area()) offer.area_version = area::kVersion;
   ++connects_;
-  spdlog::info("{}: Initialising -> Connected: {}, {}", name_,
+  if (auto told = xenstore::publish_frontend_offer(guest_.store, directory_, offer); !told) return told;
+  spdlog::info("{}: Initialising -> Connected: {}, {}{}", name_,
                backend->sg ? "scatter-gather" : "one slot a frame",
-               backend->split_event_channels ? "an event channel for each direction" : "one event channel");
+               backend->split_event_channels ? "an event channel for each direction" : "one event channel",
+               queue_->offers_area() ? ", an area" : "");
   return {};
 }
 
@@ -199,9 +207,37 @@ void Vif::serve() {
   served_since_ = Clock::now();
   said_.clear();
   if (auto done = tap_.set_carrier(true); !done) spdlog::warn("{}: {}", name_, done.error().text);
-  queue_->start();
-  spdlog::info("{}: serving, the back end in domain {} is connected", name_,
-               sight_.settings.backend_id.value);
+  on_area_ = area_is_acknowledged();
+  if (on_area_) {
+    queue_->start_area(xenstore::read_area_stall(guest_.store.view(), sight_.settings.backend));
+  } else if (auto started = queue_->start_netif(); !started) {
+    spdlog::error("{}: cannot serve: {}", name_, started.error().text);
+    disconnect();
+    (void)write_state(XenbusState::closing);
+    return retry_later();
+  }
+  spdlog::info("{}: serving, the back end in domain {} is connected, path {}", name_,
+               sight_.settings.backend_id.value, on_area_ ? "area" : "netif");
+}
+
+// What the back end says to the area that it was offered, in the transaction of its state.
+bool Vif::area_is_acknowledged() {
+  if (!queue_->offers_area()) return false;
+  const auto answer = xenstore::read_area_answer(guest_.store.view(), sight_.settings.backend);
+  const bool means_ours = answer && answer->generation == xenstore::kFirstGeneration;
+  if (means_ours && answer->refused.empty()) return true;
+  spdlog::warn("{}: the back end does not take the area: {}", name_,
+               !answer      ? answer.error().text
+               : means_ours ? answer->refused
+                            : "it gives no answer");
+  return false;
+}
+
+void Vif::on_stall(std::optional<relay::Standstill> standstill) {
+  if (standstill)
+    spdlog::warn("{}: the back end is stalled: {}; what is for it is dropped", name_, standstill->cause);
+  else
+    spdlog::info("{}: the back end is not stalled any more", name_);
 }
 
 void Vif::disconnect() {
@@ -223,17 +259,17 @@ bool Vif::write_state(XenbusState state) {
   return true;
 }
 
-void Vif::cut_off(Fault fault) {
+void Vif::cut_off(Fault fault, const std::string& why) {
   if (!queue_) return;
   disconnect();
   if (fault == Fault::tap_lost) {
     spdlog::warn("{}: somebody deleted the interface; it is made again", name_);
     tap_.close();
   } else {
-    spdlog::error("{}: cut off: {}", name_, domu::name(fault));
+    spdlog::error("{}: cut off: {}", name_, why);
     fault_ = fault;
     barred_ = true;
-    (void)guest_.store.view().write(error_node(), "cut off: " + std::string(domu::name(fault)));
+    (void)guest_.store.view().write(error_node(), "cut off: " + why);
   }
   if (write_state(XenbusState::closing)) update();
 }

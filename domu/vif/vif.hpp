@@ -30,6 +30,8 @@ class Vif {
     std::uint32_t device = 0;
     std::string tap;  // name of the interface
     bool up = false;  // set the interface up
+    std::uint32_t area_ring =
+        0;  // bytes of each ring of an area, offered where the back end takes one; 0: none
   };
 
   // Makes the TAP, without carrier, and begins to watch the device, which need not be there yet.
@@ -44,6 +46,7 @@ class Vif {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] XenbusState state() const { return sight_.node; }
   [[nodiscard]] bool serving() const { return serving_; }
+  [[nodiscard]] bool on_area_path() const { return serving_ && on_area_; }
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
   [[nodiscard]] Fault fault() const { return fault_; }  // why it was cut off; none: it was not
   [[nodiscard]] const VifCounters& counters() const { return counters_; }
@@ -67,9 +70,11 @@ class Vif {
   Result<void> make_tap();
   Result<void> shape_tap(const xenstore::Features& backend);
   void serve();
+  [[nodiscard]] bool area_is_acknowledged();
+  void on_stall(std::optional<relay::Standstill> standstill);
   void disconnect();
   bool write_state(XenbusState state);
-  void cut_off(Fault fault);
+  void cut_off(Fault fault, const std::string& why);
   void forgive();
   [[nodiscard]] std::string error_node() const;
   [[nodiscard]] bool may_start_over();
@@ -89,7 +94,8 @@ class Vif {
   Fault fault_ = Fault::none;
   std::uint64_t connects_ = 0;
   bool serving_ = false;
-  bool barred_ = false;  // not to be started over while this device lasts
+  bool on_area_ = false;  // while serving_: the areas are in use
+  bool barred_ = false;   // not to be started over while this device lasts
   bool leaving_ = false;
   bool scheduled_ = false;
   std::function<void()> on_gone_;

@@ -1,8 +1,9 @@
 // hush-liar DEVICE LIE...: connects as a front end and tells a lie, and says what became of it; then, on the
 // same device, the next one. Without a LIE, all of them.
 //
-// A line a lie: "LIE<tab>OUTCOME", where OUTCOME is "cut off", "answered ERROR" or "served" (lie.hpp); where
-// it is not the deserved one, "LIE<tab>OUTCOME, expected ..." and the exit status is 1 in the end. hush-liar
+// A line a lie: "LIE<tab>OUTCOME", where OUTCOME is "cut off", "answered ERROR", "refused" or "served"
+// (lie.hpp); where it is not the deserved one, "LIE<tab>OUTCOME, expected ..." and the exit status is 1 in
+// the end. hush-liar
 // --list prints "FAMILY LIE OUTCOME REASON MUTANT" a line, tabs between.
 #include <algorithm>
 #include <iostream>
@@ -24,7 +25,8 @@ struct Family {
 const std::vector<Family>& families() {
   static const std::vector<Family> kAll{{"indexes", index_lies()}, {"shapes", shape_lies()},
                                         {"grants", grant_lies()},  {"events", event_lies()},
-                                        {"store", store_lies()},   {"lifecycle", lifecycle_lies()}};
+                                        {"store", store_lies()},   {"lifecycle", lifecycle_lies()},
+                                        {"areas", area_lies()}};
   return kAll;
 }
 
@@ -34,6 +36,8 @@ const char* name(Outcome outcome) {
       return "cut off";
     case Outcome::error:
       return "answered ERROR";
+    case Outcome::refused:
+      return "refused";
     case Outcome::served:
       return "served";
   }
@@ -56,6 +60,9 @@ Outcome observe(LyingFront& front, const Lie& lie) {
     for (const auto& answer : answers) {
       if (answer.id == kHonestId) {
         if (answer.status != netif::status::kOkay) throw std::runtime_error("an honest packet was refused");
+        if (lie.outcome == Outcome::refused)
+          return front.area_refusal().find(lie.reason) != std::string::npos ? Outcome::refused
+                                                                            : Outcome::served;
         return refused ? Outcome::error : Outcome::served;
       }
       if (answer.status < 0) refused = true;

@@ -14,6 +14,7 @@ namespace hush::hostile {
 enum class Outcome {
   cut_off,  // the back end goes to Closing and says why
   error,    // the packet is answered ERROR and counted as a drop; an honest one after it is answered OKAY
+  refused,  // the area that was offered is refused by that reason, and the vif served on the netif path
   served,   // the lie harms nobody: an honest packet after it is answered OKAY
 };
 
@@ -32,6 +33,7 @@ Lies grant_lies();
 Lies event_lies();
 Lies store_lies();
 Lies lifecycle_lies();
+Lies area_lies();
 
 inline constexpr std::uint32_t kBadGref = 0x00ffffff;
 inline constexpr std::uint16_t kId = 77;

@@ -57,7 +57,8 @@ class LyingBack {
     xenstore::Features features;
     features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum =
         features.split_event_channels = true;
-    must(xenstore::write_backend_offer(store_->view(), id_, features, 1), "offer");
+    must(xenstore::write_backend_offer(store_->view(), id_, features, 1, xenstore::kDefaultAreaStall),
+         "offer");
     write(XenbusState::init_wait);
     // The toolstack must see InitWait before anything after it.
     until([&] {

@@ -64,8 +64,12 @@ void LyingFront::rebind() {
   port_ = must(channels_->alloc_unbound(peer_), "alloc_unbound");
 }
 
-xen::SharedPages LyingFront::share_page(bool writable) {
-  return must(shares_->share(peer_, 1, writable), "share");
+xen::SharedPages LyingFront::share_pages(std::uint32_t count, bool writable) {
+  return must(shares_->share(peer_, count, writable), "share");
+}
+
+std::string LyingFront::area_refusal() {
+  return must(xenstore::read_area_answer(store_->view(), backend_), "the answer to an area").refused;
 }
 
 netif::TxRequest LyingFront::honest(std::uint16_t id) const {

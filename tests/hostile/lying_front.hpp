@@ -54,7 +54,10 @@ class LyingFront {
   [[nodiscard]] xenstore::XenbusState state();  // the back end's, now
   [[nodiscard]] std::uint32_t port() const { return port_.value; }
   // One more page, granted to the back end, for reading only or for both.
-  xen::SharedPages share_page(bool writable);
+  xen::SharedPages share_page(bool writable) { return share_pages(1, writable); }
+  xen::SharedPages share_pages(std::uint32_t count, bool writable);
+  // What the back end says of an area that it does not take; empty: nothing.
+  [[nodiscard]] std::string area_refusal();
   [[nodiscard]] xenstore::Client& store() { return *store_; }
   [[nodiscard]] const std::string& directory() const { return directory_; }
 

@@ -10,7 +10,7 @@ namespace flag = netif::rx_flag;
 
 class GuestRxTest : public QueueFixture {
  protected:
-  GuestRxTest() : rx_(ring<netif::RxSring>(), run(), grefs_, tap(), counters_) {}
+  GuestRxTest() : rx_(netif::RxFront::create(ring<netif::RxSring>()), run(), grefs_, tap(), counters_) {}
 
   Pass run_once() {
     notify_ = false;

@@ -10,7 +10,8 @@ namespace {
 class GuestTxTest : public QueueFixture {
  protected:
   void open(bool sg = true) {
-    tx_ = std::make_unique<GuestTx>(ring<netif::TxSring>(), run(), grefs_, tap(), sg, counters_);
+    tx_ = std::make_unique<GuestTx>(netif::TxFront::create(ring<netif::TxSring>()), run(), grefs_, tap(), sg,
+                                    counters_);
     back_.emplace(netif::TxBack::attach(ring<netif::TxSring>(), {}));
   }
   Pass run_once() {

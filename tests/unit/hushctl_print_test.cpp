@@ -49,6 +49,22 @@ TEST(HushctlPrint, ShowHasIndexesFeaturesSettingsAndStalls) {
     EXPECT_THAT(text, HasSubstr(part));
 }
 
+TEST(HushctlPrint, ShowHasTheWordsOfAnAreaAndWhyOneIsRefused) {
+  json vif = kVif;
+  vif["mode"] = "area";
+  vif["features"]["offered"]["hush_area"] = 1;
+  json& queue = vif["queues"][0];
+  queue["area"] = {{"generation", 1}, {"pages", 130}};
+  const json ring{{"ring_bytes", 262144}, {"produced", 4711}, {"consumed", 4695}, {"bytes_waiting", 16}, {"mode_word", 39}, {"room_word", 0}};
+  queue["guest_tx"] = queue["guest_rx"] = ring;
+  const std::string text = printed(print_show, vif);
+  for (const char* part : {"mode area", "mode word", "room word", "262144", "4711", "4695", "39", "version 1"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_EQ(text.find("refused"), std::string::npos);
+  vif["area_refused"] = "generation 0";
+  EXPECT_THAT(printed(print_show, vif), HasSubstr("netif path: generation 0\n"));
+}
+
 TEST(HushctlPrint, WhatIsMissingIsADash) {
   EXPECT_THAT(printed(print_list, json::array({json::object()})), HasSubstr("-"));
   EXPECT_THAT(printed(print_show, json::object()), HasSubstr("-"));

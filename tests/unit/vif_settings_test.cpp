@@ -101,7 +101,9 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
                                {key::kScatterGather, "0", "a"},   {key::kMulticastControl, "0", "a"},
                                {key::kRxStallTimeout, "11", "a"}, {key::kRxDrainTimeout, "12", "a"},
                                {key::kGrantBudget, "1028", "a"},  {key::kMaxQueues, "3", "a"},
-                               {key::kRate, "5,6", "a"}};
+                               {key::kRate, "5,6", "a"},          {key::kAreaLimit, "640", "a"},
+                               {key::kAreaStall, "13", "a"},      {key::kPort, "echo", "a"},
+                               {key::kPortFrame, "99", "a"}};
   VifSettings expected;
   expected.rate = {5, microseconds(6)};
   expected.max_queues = 3;
@@ -110,6 +112,10 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
   expected.rx_stall_timeout = milliseconds(11);
   expected.rx_drain_timeout = milliseconds(12);
   expected.grant_budget = 1028;
+  expected.area_limit = 640;
+  expected.area_stall = milliseconds(13);
+  expected.port = PortKind::echo;
+  expected.port_frame = 99;
   EXPECT_EQ(said.size(), kVifSettings);
   EXPECT_EQ(resolve(said).values, expected);
 }

@@ -32,9 +32,18 @@ std::string event_channels(const json& queue) {
   return tx == rx ? tx : tx + "/" + rx;
 }
 
+// What a ring says of itself, by the path that it belongs to: a column and the field that is in it.
+using Columns = std::vector<std::pair<const char*, const char*>>;
+const Columns kNetifRing{{"req_prod", "req_prod"}, {"req_cons", "req_cons"},   {"req_event", "req_event"},
+                         {"rsp_prod", "rsp_prod"}, {"rsp_event", "rsp_event"}, {"waiting", "requests_waiting"}};
+const Columns kAreaRing{{"bytes", "ring_bytes"},      {"produced", "produced"},   {"consumed", "consumed"},
+                        {"waiting", "bytes_waiting"}, {"mode word", "mode_word"}, {"room word", "room_word"}};
+
 void print_queues(std::ostream& out, const json& queues) {
-  Rows rows{{"  queue", "state", "thread", "evt-ch", "local", "ring", "req_prod", "req_cons", "req_event",
-             "rsp_prod", "rsp_event", "waiting"}};
+  const bool areas = !queues.empty() && queues.is_array() && queues[0].contains("area");
+  const Columns& columns = areas ? kAreaRing : kNetifRing;
+  Rows rows{{"  queue", "state", "thread", "evt-ch", "local", "ring"}};
+  for (const auto& [title, name] : columns) rows.front().emplace_back(title);
   for (std::size_t i = 0; i < queues.size(); ++i)
     for (const char* direction : {"guest_tx", "guest_rx"}) {
       const json& queue = queues[i];
@@ -42,9 +51,8 @@ void print_queues(std::ostream& out, const json& queues) {
       const bool first = direction == std::string("guest_tx");
       rows.push_back({first ? "  " + std::to_string(i) : "", first ? text(queue, "state") : "",
                       first ? text(queue, "thread") : "", first ? event_channels(queue) : "",
-                      first ? pair(queue, "local_port_tx", "local_port_rx") : "", direction,
-                      text(ring, "req_prod"), text(ring, "req_cons"), text(ring, "req_event"),
-                      text(ring, "rsp_prod"), text(ring, "rsp_event"), text(ring, "requests_waiting")});
+                      first ? pair(queue, "local_port_tx", "local_port_rx") : "", direction});
+      for (const auto& [title, name] : columns) rows.back().push_back(text(ring, name));
     }
   print_table(out, rows);
 }
@@ -53,6 +61,7 @@ void print_features(std::ostream& out, const json& features) {
   Rows rows{{"  feature", "offered", "frontend", "in use"}};
   const auto shown = [&](const char* whose, const std::string& name) {
     const json& value = field(field(features, whose), name.c_str());
+    if (value.is_number()) return value == 0 ? std::string("off") : "version " + value.dump();
     return value.is_boolean() ? std::string(value.get<bool>() ? "on" : "off") : std::string("-");
   };
   for (const auto& [name, value] : field(features, "offered").items())
@@ -87,6 +96,10 @@ void print_counts_of(std::ostream& out, const json& vif) {
                               "notifies_saved", "events", "storms"})
     rows.push_back({std::string("  ") + counter, text(field(vif, "guest_tx"), counter),
                     text(field(vif, "guest_rx"), counter)});
+  for (const char* counter : {"sleeps", "second_looks", "notifies_late", "room_waits", "stalls"}) {
+    const std::string tx = text(field(vif, "guest_tx"), counter), rx = text(field(vif, "guest_rx"), counter);
+    if (tx + rx != "--") rows.push_back({std::string("  ") + counter, tx, rx});  // of the area path
+  }
   print_table(out, rows);
   for (const char* direction : {"guest_tx", "guest_rx"})
     out << "  " << direction
@@ -132,6 +145,8 @@ void print_show(std::ostream& out, const json& vif) {
       << "  back end " << text(handshake, "backend") << ", front end " << text(handshake, "frontend")
       << ", hotplug " << text(handshake, "hotplug_status") << ", connects " << text(vif, "connects")
       << ", mode " << text(vif, "mode") << '\n';
+  if (text(vif, "area_refused") != "-")
+    out << "  its areas are refused, it is served on the netif path: " << text(vif, "area_refused") << '\n';
   if (text(vif, "fault") != "-") out << "  cut off: " << text(vif, "fault") << '\n';
   for (const auto& stall : field(vif, "stalls"))
     out << "  queue " << text(stall, "queue") << " stalled for " << text(stall, "since_ms")

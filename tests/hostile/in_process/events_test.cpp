@@ -6,7 +6,7 @@
 #include <future>
 #include <thread>
 
-#include "dom0/vif/queue.hpp"
+#include "dom0/vif/netif_queue.hpp"
 #include "tests/support/back_rig.hpp"
 
 namespace hush::test {
@@ -32,7 +32,7 @@ class Channels : public ::testing::Test {
     const xenstore::QueueAddress address{Gref{tx_gref}, Gref{rx_gref}, EvtchnPort{tx_port},
                                          EvtchnPort{rx_port}};
     return worker.thread->call([&] {
-      return dom0::Queue::connect(
+      return dom0::NetifQueue::connect(
           worker, kGuest, address, every_feature(), tap.fd(), counters, dom0::VifShare{multicast},
           {.fault = [this](const std::string& reason) { on_fault(reason); },
            .stall = [this](const std::optional<dom0::Stall>& s) { ++(s ? stalls : stall_ends); }});
@@ -53,7 +53,7 @@ class Channels : public ::testing::Test {
     return true;
   }
   void set_timeouts(dom0::Queue& queue, dom0::RxTimeouts timeouts) {
-    worker.thread->call([&] { queue.set_timeouts(timeouts); });
+    worker.thread->call([&] { queue.set_timeouts({.rx = timeouts}); });
   }
   [[nodiscard]] std::uint64_t waited_too_long() const {
     return counters.rx_drops[static_cast<std::size_t>(dom0::RxDrop::waited_too_long)].get();

@@ -1,4 +1,4 @@
-#include "dom0/vif/queue.hpp"
+#include "dom0/vif/netif_queue.hpp"
 
 namespace hush::dom0 {
 namespace {
@@ -6,6 +6,12 @@ namespace {
 // How often a front end that tells nobody of receive buffers is looked at while a frame waits for them.
 // Linux's netback looks after 30 ms, when the frame is given up.
 constexpr auto kLookAgain = std::chrono::milliseconds(5);
+
+std::string cause(std::uint32_t posted, std::uint32_t wanted) {
+  if (posted == 0) return "the guest posts no receive buffers";
+  return "the guest has posted " + std::to_string(posted) + " receive buffers, a frame needs " +
+         std::to_string(wanted);
+}
 
 // Where a ring stands that no state file knows: everything up to the last published answer is done
 // (BACK_RING_ATTACH with rsp_prod, as Linux's netback). The peer may have written anything there; the next
@@ -18,24 +24,19 @@ Ring attach(typename Ring::Page& page) {
 
 }  // namespace
 
-std::string to_text(const Stall& stall) {
-  if (stall.posted == 0) return "the guest posts no receive buffers";
-  return "the guest has posted " + std::to_string(stall.posted) + " receive buffers, a frame needs " +
-         std::to_string(stall.wanted);
-}
-
-Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
-                                              const xenstore::QueueAddress& address,
-                                              const xenstore::Features& frontend, int tap,
-                                              QueueCounters& counters, const VifShare& share,
-                                              Reports reports) {
+Result<std::unique_ptr<Queue>> NetifQueue::connect(Worker& worker, DomId peer,
+                                                   const xenstore::QueueAddress& address,
+                                                   const xenstore::Features& frontend, int tap,
+                                                   QueueCounters& counters, const VifShare& share,
+                                                   Reports reports) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, address.tx_ring);
   if (!tx_page) return tx_page.error();
   auto rx_page = grants.map(peer, address.rx_ring);
   if (!rx_page) return rx_page.error();
-  std::unique_ptr<Queue> queue{new Queue(worker, peer, address, frontend, tap, counters, share,
-                                         std::move(*tx_page), std::move(*rx_page), std::move(reports))};
+  std::unique_ptr<NetifQueue> queue{new NetifQueue(worker, peer, address, frontend, tap, counters, share,
+                                                   std::move(*tx_page), std::move(*rx_page),
+                                                   std::move(reports))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   // Requests may have been there before the channel was: look without waiting for an event.
   queue->wake();
@@ -45,9 +46,10 @@ Result<std::unique_ptr<Queue>> Queue::connect(Worker& worker, DomId peer,
   return queue;
 }
 
-Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
-             const xenstore::Features& frontend, int tap, QueueCounters& counters, const VifShare& share,
-             xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports)
+NetifQueue::NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
+                       const xenstore::Features& frontend, int tap, QueueCounters& counters,
+                       const VifShare& share, xen::MappedPages tx_page, xen::MappedPages rx_page,
+                       Reports reports)
     : thread_(*worker.thread),
       address_(address),
       tx_page_(std::move(tx_page)),
@@ -74,14 +76,14 @@ Queue::Queue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
   });
 }
 
-Queue::~Queue() {
+NetifQueue::~NetifQueue() {
   if (share_.steering) share_.steering->leave(share_.number);
   thread_.leave_out(*this);
   if (rx_port_ != tx_port_ && rx_port_ != EvtchnPort{}) thread_.unbind(rx_port_);
   if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
 }
 
-Result<void> Queue::bind(DomId peer) {
+Result<void> NetifQueue::bind(DomId peer) {
   auto tx = thread_.bind(peer, address_.tx_port, [this] {
     counters_.guest_tx.events.add();
     wake();
@@ -98,12 +100,12 @@ Result<void> Queue::bind(DomId peer) {
   return {};
 }
 
-void Queue::wake() {
+void NetifQueue::wake() {
   tap_watcher_.off();
   if (!failed_) thread_.serve(*this);
 }
 
-bool Queue::turn() {
+bool NetifQueue::turn() {
   const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
   const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
   const auto delivered = counters_.guest_rx.batches.get();
@@ -114,7 +116,7 @@ bool Queue::turn() {
   return sent || spread || received;
 }
 
-bool Queue::rest() {
+bool NetifQueue::rest() {
   if (failed_) return true;
   listen();
   wait_for_frames();
@@ -123,7 +125,7 @@ bool Queue::rest() {
   return !more_sent && !more_room;
 }
 
-void Queue::listen() {
+void NetifQueue::listen() {
   const bool shared = rx_port_ == tx_port_;
   if (thread_.listen(tx_port_, tx_.taken() + (shared ? rx_.taken() : 0))) counters_.guest_tx.storms.add();
   if (!shared && thread_.listen(rx_port_, rx_.taken())) counters_.guest_rx.storms.add();
@@ -131,13 +133,13 @@ void Queue::listen() {
 
 // A starved guest says when it has posted slots; until then the TAP keeps its frames. But what the TAP has
 // may belong to another queue.
-void Queue::wait_for_frames() {
+void NetifQueue::wait_for_frames() {
   if (!rx_.starved() || (share_.steering && share_.steering->on())) tap_watcher_.on();
   if (rx_.starved() && !rx_notify_) look_again();
 }
 
 // No event will tell that there are slots for the frame in hand.
-void Queue::look_again() {
+void NetifQueue::look_again() {
   look_again_timer_.expires_after(kLookAgain);
   look_again_timer_.async_wait(
       [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {
@@ -145,7 +147,7 @@ void Queue::look_again() {
       });
 }
 
-bool Queue::wait_for_credit() {
+bool NetifQueue::wait_for_credit() {
   if (!tx_.waits_for_credit()) return false;
   const StallWatch::Time due{*tx_.waits_for_credit()};
   if (credit_timer_.expiry() == due) return true;  // it runs
@@ -159,14 +161,14 @@ bool Queue::wait_for_credit() {
 
 // The timer is not stopped when the guest has posted slots after all, which is the usual case: it then finds
 // nothing.
-void Queue::watch_backlog() {
+void NetifQueue::watch_backlog() {
   stall_.wait(StallWatch::Clock::now());
   // It may run for the end of the stall, which is later than this frame's.
   if (const auto next = stall_.next(); next && (!backlog_timer_runs_ || *next < backlog_timer_.expiry()))
     arm_backlog_timer();
 }
 
-void Queue::arm_backlog_timer() {
+void NetifQueue::arm_backlog_timer() {
   const auto next = stall_.next();
   if (!next) return;
   backlog_timer_runs_ = true;
@@ -178,7 +180,7 @@ void Queue::arm_backlog_timer() {
   });
 }
 
-void Queue::on_backlog_timer() {
+void NetifQueue::on_backlog_timer() {
   const auto now = StallWatch::Clock::now();
   const StallWatch::Due due = stall_.check(now);
   if (due.stall) {
@@ -198,7 +200,7 @@ void Queue::on_backlog_timer() {
 }
 
 template <class Direction>
-bool Queue::pass(Direction& direction, EvtchnPort port, DirectionCounters& counters) {
+bool NetifQueue::pass(Direction& direction, EvtchnPort port, DirectionCounters& counters) {
   if (failed_) return false;
   const auto before = counters.batches.get();
   bool wanted = false;
@@ -208,48 +210,48 @@ bool Queue::pass(Direction& direction, EvtchnPort port, DirectionCounters& count
   return pass == Pass::moved;
 }
 
-void Queue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {
+void NetifQueue::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {
   (wanted ? counters.notifies_sent : counters.notifies_saved).add();
   if (wanted) thread_.notify(port);
 }
 
-void Queue::notify_both() {
+void NetifQueue::notify_both() {
   thread_.notify(tx_port_);
   if (rx_port_ != tx_port_) thread_.notify(rx_port_);
 }
 
-void Queue::fail(std::string_view reason) {
+void NetifQueue::fail(std::string_view reason) {
   failed_ = true;
   tap_watcher_.off();
   look_again_timer_.cancel();
   reports_.fault(std::string(reason));
 }
 
-void Queue::limit_by(std::shared_ptr<RateLimiter> limiter) {
+void NetifQueue::limit_by(std::shared_ptr<RateLimiter> limiter) {
   tx_.limit_by(std::move(limiter));
   wake();
 }
 
-void Queue::set_timeouts(RxTimeouts timeouts) {
-  stall_.set(timeouts);
+void NetifQueue::set_timeouts(QueueTimeouts timeouts) {
+  stall_.set(timeouts.rx);
   arm_backlog_timer();  // anew: what is due comes earlier, or later
 }
 
-QueueLook Queue::look() const {
+QueueLook NetifQueue::look() const {
   const std::string_view state = failed_                   ? "failed"
                                  : stall_.stalled()        ? "stalled"
                                  : stall_.starving_since() ? "waits for receive buffers"
                                  : tx_.waits_for_credit()  ? "waits for its rate"
                                                            : "serving";
-  return {tx_.look(), rx_.look(), tx_port_, rx_port_, state, stall_of_guest()};
+  return {RingsLook{tx_.look(), rx_.look()}, tx_port_, rx_port_, state, stall_of_guest()};
 }
 
-std::optional<Stall> Queue::stall_of_guest() const {
+std::optional<Stall> NetifQueue::stall_of_guest() const {
   const auto since = stall_.starving_since();
-  return since ? std::optional(Stall{*since, rx_.wanted(), rx_.posted()}) : std::nullopt;
+  return since ? std::optional(Stall{*since, cause(rx_.posted(), rx_.wanted())}) : std::nullopt;
 }
 
-void Queue::capture_to(std::shared_ptr<net::Capture> capture) {
+void NetifQueue::capture_to(std::shared_ptr<net::Capture> capture) {
   tx_.capture_to(capture.get());
   rx_.capture_to(capture.get());
   capture_ = std::move(capture);

@@ -1,0 +1,104 @@
+// An end of an area at work on a data thread: serves both directions between the rings and its port, sleeps
+// by the mode word and the room word, and watches whether the peer goes on (common/area/README.md, 5 to 7).
+//
+// The rings' memory, the channels and the port are the owner's and outlive it; the owner hands it the events
+// of its channels. Everything on the data thread, construction and destruction too.
+#pragma once
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/event/data_thread.hpp"
+#include "common/relay/counters.hpp"
+#include "common/relay/port.hpp"
+#include "common/relay/progress.hpp"
+
+namespace hush::relay {
+
+// A peer that takes nothing.
+struct Standstill {
+  std::chrono::steady_clock::time_point since;  // when it was last seen to move
+  std::string_view cause;
+};
+
+class AreaEnd final : private event::Served {
+ public:
+  struct Setup {
+    area::SharedConsumer in;
+    area::SharedProducer out;
+    EvtchnPort in_port;   // of the direction that this end consumes
+    EvtchnPort out_port;  // of the other; the same where one channel serves both
+    const shm::SharedByte* peer_lives = nullptr;
+    std::chrono::milliseconds stall{};
+  };
+  struct Reports {
+    std::function<void(std::string_view reason)>
+        fault;  // once: the peer lied, or the port is lost; it has stopped
+    std::function<void(std::optional<Standstill>)> stall;  // the peer stands still; none: not any more
+  };
+
+  AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters, Reports reports);
+  ~AreaEnd();
+  AreaEnd(const AreaEnd&) = delete;
+  AreaEnd& operator=(const AreaEnd&) = delete;
+
+  // Traffic begins.
+  void start() { wake(); }
+  // An event came on one of the channels.
+  void on_event();
+  // Looks whether there is something to do.
+  void wake();
+  void set_stall(std::chrono::milliseconds bound) { stall_ = bound; }
+  // Of what it takes from the peer, from now on; null: no limit.
+  void meter(Meter* meter);
+
+  // "polls", "sleeps", "stalled", "failed", or what it waits for.
+  [[nodiscard]] std::string_view state() const;
+  [[nodiscard]] std::optional<Standstill> standstill() const { return standstill_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool turn() override;
+  bool rest() override;
+  void stay_awake();
+  void settle(const Exchange& exchange);
+  [[nodiscard]] bool failed(const Exchange& exchange);
+  void fail(std::string_view reason);
+  void listen();
+  bool sleep();
+  void wait_for_credit();
+  void watch();
+  void on_watch();
+  void set_standstill(std::optional<Standstill> standstill);
+
+  event::DataThread& thread_;
+  area::SharedConsumer in_;
+  area::SharedProducer out_;
+  EvtchnPort in_port_, out_port_;
+  const shm::SharedByte* peer_lives_;
+  Meter* meter_ = nullptr;
+  std::chrono::milliseconds stall_;
+  Port& port_;
+  EndCounters& counters_;
+  Reports reports_;
+
+  std::unique_ptr<event::FdWatcher> watcher_;  // of the port; null: it has no descriptor
+  bool sleeping_ = false;                      // the mode word has the number of a sleep
+  bool waiting_ = false;                       // the room word has
+  bool short_of_credit_ = false;
+  boost::asio::steady_timer credit_timer_;
+  Progress progress_;
+  boost::asio::steady_timer watch_timer_;
+  bool watching_ = false;
+  Clock::time_point moved_;      // when the peer was last seen to move
+  std::uint32_t stands_at_ = 0;  // its index, while it stands still
+  std::optional<Standstill> standstill_;
+  bool failed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for timers on their way
+};
+
+}  // namespace hush::relay

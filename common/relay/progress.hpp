@@ -1,0 +1,33 @@
+// Does the consumer of a ring go on? (common/area/README.md, section 7.) No clock and no effects in here:
+// asked once a bound, it says whether the consumer stood still for that long.
+#pragma once
+#include <cstdint>
+
+namespace hush::relay {
+
+class Progress {
+ public:
+  enum class Verdict : std::uint8_t {
+    idle,    // the ring is empty: nothing to watch
+    moves,   // it took something since the last look, or this is the first
+    stands,  // it took nothing since the last look, and something was there all the time
+  };
+
+  // consumed: the peer's index as it stands now; waiting: what it has not taken yet, in bytes.
+  Verdict look(std::uint32_t consumed, std::uint32_t waiting) {
+    if (waiting == 0) {
+      watched_ = false;
+      return Verdict::idle;
+    }
+    if (watched_ && consumed == seen_) return Verdict::stands;
+    watched_ = true;
+    seen_ = consumed;
+    return Verdict::moves;
+  }
+
+ private:
+  bool watched_ = false;
+  std::uint32_t seen_ = 0;
+};
+
+}  // namespace hush::relay
