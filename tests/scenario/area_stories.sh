@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2317,SC2154 # called by name; host_* and story come from run
+# shellcheck disable=SC2317,SC2154,SC2034 # called by name; host_* and story come from run, which reads host_path
 # Stories of the area path: traffic without a hypercall a packet, both ends stopped, killed and refused, and the stories of
 # the netif path that hold for it too. Sourced by run.
 

@@ -55,10 +55,12 @@ TEST(HushctlPrint, ShowHasTheWordsOfAnAreaAndWhyOneIsRefused) {
   vif["features"]["offered"]["hush_area"] = 1;
   json& queue = vif["queues"][0];
   queue["area"] = {{"generation", 1}, {"pages", 130}};
-  const json ring{{"ring_bytes", 262144}, {"produced", 4711}, {"consumed", 4695}, {"bytes_waiting", 16}, {"mode_word", 39}, {"room_word", 0}};
+  const json ring{{"ring_bytes", 262144}, {"produced", 4711}, {"consumed", 4695},
+                  {"bytes_waiting", 16},  {"mode_word", 39},  {"room_word", 0}};
   queue["guest_tx"] = queue["guest_rx"] = ring;
   const std::string text = printed(print_show, vif);
-  for (const char* part : {"mode area", "mode word", "room word", "262144", "4711", "4695", "39", "version 1"})
+  for (const char* part :
+       {"mode area", "mode word", "room word", "262144", "4711", "4695", "39", "version 1"})
     EXPECT_THAT(text, HasSubstr(part));
   EXPECT_EQ(text.find("refused"), std::string::npos);
   vif["area_refused"] = "generation 0";

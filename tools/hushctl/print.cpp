@@ -34,8 +34,9 @@ std::string event_channels(const json& queue) {
 
 // What a ring says of itself, by the path that it belongs to: a column and the field that is in it.
 using Columns = std::vector<std::pair<const char*, const char*>>;
-const Columns kNetifRing{{"req_prod", "req_prod"}, {"req_cons", "req_cons"},   {"req_event", "req_event"},
-                         {"rsp_prod", "rsp_prod"}, {"rsp_event", "rsp_event"}, {"waiting", "requests_waiting"}};
+const Columns kNetifRing{{"req_prod", "req_prod"},   {"req_cons", "req_cons"},
+                         {"req_event", "req_event"}, {"rsp_prod", "rsp_prod"},
+                         {"rsp_event", "rsp_event"}, {"waiting", "requests_waiting"}};
 const Columns kAreaRing{{"bytes", "ring_bytes"},      {"produced", "produced"},   {"consumed", "consumed"},
                         {"waiting", "bytes_waiting"}, {"mode word", "mode_word"}, {"room word", "room_word"}};
 
