@@ -1,0 +1,113 @@
+"""How a run of each contender is set up: contexts that give the commands of its two processes.
+
+A measured program prints JSON lines, touches its peer until SIGTERM, then ends its stdout, and goes when its stdin
+ends (area_programs/process.hpp). The first line of the one that measures is the figure:
+{"frames", "bytes", "seconds", "wrong", "cpu_share"} one way, {"frames", "seconds", "p50", "p99", "p999", "cpu_share"}
+of round trips in ns; the other one's line has its "cpu_share"."""
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cases import bytes_of
+
+HEAD_PAGE = 4096  # of the raw ring's memory
+LARGEST_SEGMENT = 32768  # of a DPDK buffer: its lengths have 16 bits
+
+
+@dataclass(frozen=True)
+class Command:
+    """`there`: a path that exists once the next command may be started; `files`: descriptors to be handed over."""
+    words: list
+    measures: bool
+    there: Path | None = None
+    files: tuple = ()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What all runs have in common."""
+    programs: Path
+    cpus: tuple  # of the one that is started first, and of the other
+    seconds: float
+    warm_up: float
+    ring: int | None = None  # KiB of the raw ring, in the place of ring_kib()'s
+
+    def words(self, program, role, place, case, *more):
+        return [str(self.programs / program), role, "--cpu", str(self.cpus[place]), "--size", str(case.size), "--burst",
+                str(case.burst), "--seconds", str(self.seconds), "--warm-up", str(self.warm_up), *map(str, more)]
+
+
+def ring_kib(size):
+    """Large enough for 256 frames of 1500 bytes and 16 of 64 KiB, small enough for a core's own cache."""
+    return 1024 if size > 4096 else 512 if size > 512 else 128
+
+
+@contextlib.contextmanager
+def ring(lab, case, kib=None):
+    kib = kib or lab.ring or ring_kib(case.size)
+    with _memory(HEAD_PAGE + kib * 1024) as (path, file):
+        yield [Command(lab.words("hush-ring", "receive", 0, case, "--memory", path), True, files=(file,)),
+               Command(lab.words("hush-ring", "send", 1, case, "--memory", path), False, files=(file,))]
+
+
+def ring_fits(kib, case):
+    """Two frames and their lengths."""
+    return (case.size + 8) * 2 <= kib * 1024
+
+
+def ring_note(lab, case):
+    return f"{lab.ring or ring_kib(case.size)} KiB"
+
+
+@contextlib.contextmanager
+def spin(lab, case):
+    with _memory(HEAD_PAGE) as (path, file):
+        yield [Command(lab.words("hush-ping", "pong", 0, case, "--memory", path), False, files=(file,)),
+               Command(lab.words("hush-ping", "ping", 1, case, "--memory", path), True, files=(file,))]
+
+
+@contextlib.contextmanager
+def eventfds(lab, case):
+    there, back = files = os.eventfd(0), os.eventfd(0)
+    try:
+        yield [Command(lab.words("hush-ping", "pong", 0, case, "--to", back, "--from", there), False, files=files),
+               Command(lab.words("hush-ping", "ping", 1, case, "--to", there, "--from", back), True, files=files)]
+    finally:
+        os.close(there)
+        os.close(back)
+
+
+@contextlib.contextmanager
+def dpdk(peer, lab, case, ping):
+    segment, descriptors = dpdk_buffers(case.size)
+    with tempfile.TemporaryDirectory(prefix="hush-bench-") as folder:
+        socket = Path(folder) / "socket"
+        more = ("--peer", peer, "--socket", socket, "--segment", segment, "--descriptors", descriptors)
+        first, second = ("pong", "ping") if ping else ("receive", "send")
+        yield [Command(lab.words("hush-dpdk", first, 0, case, *more), not ping, there=socket),
+               Command(lab.words("hush-dpdk", second, 1, case, *more), ping)]
+
+
+def dpdk_buffers(size):
+    """(bytes of a buffer, descriptors of a ring). Frames of 64 KiB in the largest buffers there are, and few of them:
+    1024 would be 32 MiB."""
+    return (LARGEST_SEGMENT, 64) if size > 2048 else (2048, 1024)
+
+
+def dpdk_note(_lab, case):
+    segment, descriptors = dpdk_buffers(case.size)
+    count = -(-case.size // segment)
+    return f"{descriptors} descriptors" + (f", {count} segments of {bytes_of(segment)}" if count > 1 else "")
+
+
+@contextlib.contextmanager
+def _memory(size):
+    """Memory for two processes: (its path in both, its descriptor). Nothing is left of it, however they end."""
+    file = os.memfd_create("hush-bench")
+    try:
+        os.ftruncate(file, size)
+        yield f"/proc/self/fd/{file}", file
+    finally:
+        os.close(file)

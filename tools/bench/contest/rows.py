@@ -1,0 +1,87 @@
+"""The rows: who competes in which kind of case, and what ours must reach. How each is run: contenders.py."""
+import fnmatch
+import functools
+from dataclasses import dataclass
+from typing import Callable
+
+from . import contenders
+from .cases import ONE_WAY, PING, RING_SIZE, WAKE
+
+MEMIF, VIRTIO, RAW, OURS = "memif", "virtio", "raw", "ours"
+PEERS = (MEMIF, VIRTIO)
+BEST_PEER = "best_peer"  # as a reference: the better of those
+REFERENCES = {MEMIF: "memif", BEST_PEER: "best peer", RAW: "raw"}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What our figure divided by the reference's must be."""
+    of: str
+    ratio: float
+    at_least: bool = True
+
+    def met(self, ratio):
+        return ratio >= self.ratio if self.at_least else ratio <= self.ratio
+
+    def __str__(self):
+        return f"{'>=' if self.at_least else '<='} {self.ratio:g} of {REFERENCES[self.of]}"
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    kind: str
+    party: str
+    program: str  # that has to be there
+    commands: Callable  # (lab, case): a context with the commands of one run
+    note: Callable = lambda lab, case: ""  # what is to be said beside its figures
+    fits: Callable = lambda case: True  # whether it can compete in the case
+    polls: bool = True  # both ends all the time: less of a processor means that the run was disturbed
+    quick: bool = True  # part of --quick
+
+
+def _peer(name, title, party):
+    return (Row(name, title, ONE_WAY, party, "hush-dpdk", functools.partial(contenders.dpdk, name, ping=False),
+                contenders.dpdk_note),
+            Row(f"ping_{name}", title, PING, party, "hush-dpdk", functools.partial(contenders.dpdk, name, ping=True),
+                contenders.dpdk_note))
+
+
+_memif, _ping_memif = _peer("memif", "DPDK memif", MEMIF)
+_virtio, _ping_virtio = _peer("virtio", "DPDK virtio, packed", VIRTIO)
+
+# In a case they run in this order, one after the other, round after round. Rows of ours come here.
+ROWS = (
+    Row("ring", "raw ring", ONE_WAY, RAW, "hush-ring", contenders.ring, contenders.ring_note),
+    _memif,
+    _virtio,
+    Row("ping_spin", "raw, two words", PING, RAW, "hush-ping", contenders.spin),
+    _ping_memif,
+    _ping_virtio,
+    Row("ping_eventfd", "raw, a pair of eventfds", WAKE, RAW, "hush-ping", contenders.eventfds, polls=False),
+    *(Row(f"ring_{kib}k", f"raw ring of {kib} KiB", RING_SIZE, RAW, "hush-ring",
+          functools.partial(contenders.ring, kib=kib), fits=functools.partial(contenders.ring_fits, kib), quick=False)
+      for kib in (16, 64, 256, 1024, 4096, 16384)),
+)
+
+# For rows of OURS, by kind, size and burst: issue 4.
+GOALS = {
+    (ONE_WAY, 64, 32): (Goal(MEMIF, 2.5), Goal(RAW, 0.8)),
+    (ONE_WAY, 64, 1): (Goal(MEMIF, 3),),
+    (ONE_WAY, 1500, 32): (Goal(BEST_PEER, 2.5), Goal(RAW, 0.9)),
+    (ONE_WAY, 65536, 32): (Goal(RAW, 0.9),),
+    (PING, 64, 1): (Goal(MEMIF, 0.4, at_least=False), Goal(RAW, 1.4, at_least=False)),
+    (WAKE, 64, 1): (Goal(RAW, 1.1, at_least=False),),
+}
+
+
+def goals(row, case):
+    return GOALS.get((case.kind, case.size, case.burst), ()) if row.party == OURS else ()
+
+
+def chosen(pattern, quick=False, rows=ROWS):
+    """The rows whose names match the pattern (of a shell; commas between several)."""
+    patterns = pattern.split(",")
+    return [row for row in rows
+            if any(fnmatch.fnmatch(row.name, one) for one in patterns) and (row.quick or not quick)]
