@@ -1,7 +1,7 @@
 """What the contenders compete in."""
 from dataclasses import dataclass
 
-ONE_WAY, PING, WAKE, RING_SIZE = "one_way", "ping", "wake", "ring_size"
+ONE_WAY, PING, WAKE = "one_way", "ping", "wake"
 
 SIZES = (64, 256, 1500, 65536)
 BURSTS = (1, 8, 32)
@@ -16,8 +16,7 @@ class Case:
     def __str__(self):
         return {ONE_WAY: f"{bytes_of(self.size)}, burst {self.burst}",
                 PING: f"ping-pong {bytes_of(self.size)}, both poll",
-                WAKE: "ping-pong, both sleep",
-                RING_SIZE: f"{bytes_of(self.size)}, burst {self.burst}, size of the raw ring"}[self.kind]
+                WAKE: "ping-pong, both sleep"}[self.kind]
 
 
 def bytes_of(size):
@@ -26,5 +25,4 @@ def bytes_of(size):
 
 def cases(sizes, bursts):
     """In the order in which they are measured and shown."""
-    return [*(Case(ONE_WAY, size, burst) for size in sizes for burst in bursts),
-            *(Case(RING_SIZE, size, max(bursts)) for size in sizes), Case(PING), Case(WAKE)]
+    return [*(Case(ONE_WAY, size, burst) for size in sizes for burst in bursts), Case(PING), Case(WAKE)]

@@ -32,21 +32,14 @@ class Lab:
     cpus: tuple  # of the one that is started first, and of the other
     seconds: float
     warm_up: float
-    ring: int | None = None  # KiB of the raw ring, in the place of ring_kib()'s
 
     def words(self, program, role, place, case, *more):
         return [str(self.programs / program), role, "--cpu", str(self.cpus[place]), "--size", str(case.size), "--burst",
                 str(case.burst), "--seconds", str(self.seconds), "--warm-up", str(self.warm_up), *map(str, more)]
 
 
-def ring_kib(size):
-    """Large enough for 256 frames of 1500 bytes and 16 of 64 KiB, small enough for a core's own cache."""
-    return 1024 if size > 4096 else 512 if size > 512 else 128
-
-
 @contextlib.contextmanager
-def ring(lab, case, kib=None):
-    kib = kib or lab.ring or ring_kib(case.size)
+def ring(kib, lab, case):
     with _memory(HEAD_PAGE + kib * 1024) as (path, file):
         yield [Command(lab.words("hush-ring", "receive", 0, case, "--memory", path), True, files=(file,)),
                Command(lab.words("hush-ring", "send", 1, case, "--memory", path), False, files=(file,))]
@@ -55,10 +48,6 @@ def ring(lab, case, kib=None):
 def ring_fits(kib, case):
     """Two frames and their lengths."""
     return (case.size + 8) * 2 <= kib * 1024
-
-
-def ring_note(lab, case):
-    return f"{lab.ring or ring_kib(case.size)} KiB"
 
 
 @contextlib.contextmanager
@@ -96,7 +85,7 @@ def dpdk_buffers(size):
     return (LARGEST_SEGMENT, 64) if size > 2048 else (2048, 1024)
 
 
-def dpdk_note(_lab, case):
+def dpdk_note(case):
     segment, descriptors = dpdk_buffers(case.size)
     count = -(-case.size // segment)
     return f"{descriptors} descriptors" + (f", {count} segments of {bytes_of(segment)}" if count > 1 else "")

@@ -1,21 +1,21 @@
 """The contest's results as text. Pure."""
 from . import figures, rows
+from .cases import ONE_WAY
 
 
 def text(results):
-    """`results` is [(Case, its lines by figures.compare())]."""
+    """`results` are Results (turns.py)."""
     cells = []
-    shape = None
-    for case, lines in results:
-        if figures.one_way(case) != shape:
-            shape = figures.one_way(case)
-            cells += [()] * bool(cells) + [_head(shape)]
-        cells.append((str(case),))
-        cells += [_cells(shape, line) for line in lines]
-    columns = max(len(line) for line in cells)
-    widths = [max((len(line[column]) for line in cells if column < len(line) and len(line) > 1), default=0)
-              for column in range(columns)]
-    widths[0] = max(len(line[0]) for line in cells if line)
+    kind = None
+    for result in results:
+        one_way = result.case.kind == ONE_WAY
+        if one_way != kind:
+            kind = one_way
+            cells += [()] * bool(cells) + [_head(one_way)]
+        cells.append((f"{result.case} (spin {result.spin} ns)",))
+        cells += [_cells(one_way, line) for line in result.lines]
+    widths = [max((len(line[column]) for line in cells if column < len(line)), default=0)
+              for column in range(max(len(line) for line in cells))]
     shown = "\n".join(_aligned(line, widths) for line in cells)
     return f"{shown}\n\n{_remark(results)}"
 
@@ -23,7 +23,7 @@ def text(results):
 def _head(one_way):
     own = ("Mframes/s", "Gbit/s", "ns a frame") if one_way else ("p50, ns", "p99, ns", "p99.9, ns")
     return ("one way" if one_way else "round trips", *own, "lowest to highest",
-            *(f"of {title}" for title in rows.REFERENCES.values()), "goal")
+            *(f"of {title}" for title in rows.TITLES.values()), "goal")
 
 
 def _cells(one_way, line):
@@ -35,14 +35,14 @@ def _cells(one_way, line):
     else:
         own = tuple(f"{found[name]:,.0f}" for name in ("p50", "p99", "p999"))
         spread = f"{line['lowest']:,.0f} to {line['highest']:,.0f}"
-    ratios = (f"{line['ratios'][of]:.2f}" if of in line["ratios"] else "-" for of in rows.REFERENCES)
+    ratios = (f"{line['ratios'][of]:.2f}" if of in line["ratios"] else "-" for of in rows.TITLES)
     return (f"  {line['title']}{_aside(line)}", *own, spread, *ratios, _goals(line["goals"]))
 
 
 def _aside(line):
-    """What is to be known beside the figure: how the row was set up, and a `*` where nothing but disturbed runs is."""
+    """What is to be known beside the figure: how the row was set up, and a `*` where no run counts."""
     note = f" ({line['note']})" if line["note"] else ""
-    return note + " *" * line["disturbed"]
+    return note + " *" * line["doubtful"]
 
 
 def _goals(goals):
@@ -51,12 +51,12 @@ def _goals(goals):
 
 
 def _remark(results):
-    lines = [line for _, found in results for line in found]
-    disturbed = sum(line["disturbed"] for line in lines)
+    lines = [line for result in results for line in result.lines]
+    doubtful = sum(line["doubtful"] for line in lines)
     remark = "Medians; the payload of every frame is written and read."
-    if disturbed:
-        remark += (f" * {disturbed} of {len(lines)} figures say little: in every run an end that polls had less than"
-                   f" {figures.UNDISTURBED:.0%} of its processor.")
+    if doubtful:
+        remark += (f" * {doubtful} of {len(lines)} figures say little: in every run an end that polls had less than"
+                   f" {figures.UNDISTURBED:.0%} of its processor, or the two were not where they were for the others.")
     return remark
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tools/bench/area's reading of runs: figures, ratios, goals, table; and its care for processes. Nothing is measured."""
+"""tools/bench/area's reading of runs (figures, ratios, goals, table), its care for processes. Nothing is measured."""
 import sys
 import tempfile
 import unittest
@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from contest import cases, contenders, figures, pair, rows, table  # noqa: E402
+from contest import cases, contenders, figures, pair, rows, table, turns  # noqa: E402
 
 SMALL = cases.Case(cases.ONE_WAY, 64, 32)
 PING = cases.Case(cases.PING)
@@ -21,60 +21,77 @@ def row(name):
 
 
 def one_way(frames, share=1.0, wrong=0):
-    return [{"role": "receiver", "frames": frames, "bytes": frames * 64, "seconds": 2.0, "wrong": wrong, "cpu_share": 1.0},
+    return [{"role": "receiver", "frames": frames, "bytes": frames * 64, "seconds": 2.0, "wrong": wrong,
+             "cpu_share": 1.0},
             {"role": "sender", "frames": frames, "cpu_share": share}]
 
 
 def round_trips(p50):
     return [{"role": "pong", "frames": 9, "cpu_share": 1.0},
-            {"role": "ping", "frames": 9, "seconds": 1.0, "p50": p50, "p99": p50 * 2, "p999": p50 * 3, "cpu_share": 1.0}]
+            {"role": "ping", "frames": 9, "seconds": 1.0, "p50": p50, "p99": p50 * 2, "p999": p50 * 3,
+             "cpu_share": 1.0}]
 
 
-def measured(case, by_row):
-    """[(Row, summary)] of {Row: [lines of a run]}"""
-    return [(found, figures.summary([figures.of_run(case, found, lines) for lines in runs]) | {"note": ""})
-            for found, runs in by_row.items()]
+def summary(case, found, runs, spins=()):
+    """Of a Row's runs, each as its lines; `spins`: those of each run, where they are not 300 ns."""
+    spins = spins or [300] * len(runs)
+    judged = [figures.of_run(case, found, lines, (spin, spin)) for lines, spin in zip(runs, spins)]
+    return figures.summary(case, judged, figures.place(judged))
+
+
+def compared(case, by_row):
+    """The lines of {Row: its only run}."""
+    return figures.compare(case, [(found, summary(case, found, [run]) | {"note": ""}) for found, run in by_row.items()])
 
 
 class Figures(unittest.TestCase):
     def test_a_rate_is_of_the_receivers_frames_and_time(self):
-        run = figures.of_run(SMALL, row("ring"), one_way(4_000_000))
+        run = figures.of_run(SMALL, row("ring_1m"), one_way(4_000_000), (300, 300))
         self.assertEqual(run["frames_per_second"], 2e6)
         self.assertAlmostEqual(run["gbit_per_second"], 1.024)
 
     def test_frames_that_are_not_what_was_sent_are_no_figure(self):
         with self.assertRaises(figures.Wrong):
-            figures.of_run(SMALL, row("ring"), one_way(9, wrong=1))
+            figures.of_run(SMALL, row("ring_1m"), one_way(9, wrong=1), (300, 300))
 
     def test_disturbed_runs_count_only_where_there_are_no_others(self):
-        [(_, found)] = measured(SMALL, {row("ring"): [one_way(100, 0.5), one_way(20), one_way(40), one_way(60)]})
-        self.assertEqual((found["figures"]["frames_per_second"], found["disturbed"]), (20, False))
-        [(_, found)] = measured(SMALL, {row("ring"): [one_way(100, 0.5), one_way(20, 0.5), one_way(40, 0.9)]})
-        self.assertEqual((found["figures"]["frames_per_second"], found["disturbed"]), (20, True))
+        found = summary(SMALL, row("memif"), [one_way(100, 0.5), one_way(20), one_way(40), one_way(60)])
+        self.assertEqual((found["figures"]["frames_per_second"], found["doubtful"], found["counted"]), (20, False, 3))
+        found = summary(SMALL, row("memif"), [one_way(100, 0.5), one_way(20, 0.5), one_way(40, 0.9)])
+        self.assertEqual((found["figures"]["frames_per_second"], found["doubtful"], found["counted"]), (20, True, 0))
+
+    def test_runs_while_the_processors_were_elsewhere_do_not_count(self):
+        found = summary(SMALL, row("memif"), [one_way(20), one_way(40), one_way(900), one_way(60)],
+                        [560, 550, 150, 480])
+        self.assertEqual((found["figures"]["frames_per_second"], found["highest"], found["counted"]), (20, 30, 3))
+
+    def test_a_run_during_which_they_were_moved_does_not_count(self):
+        run = figures.of_run(SMALL, row("memif"), one_way(20), (560, 150))
+        self.assertFalse(figures.counts(run, 560))
+        self.assertFalse(figures.counts(run, 150))
 
     def test_who_sleeps_is_not_disturbed(self):
         lines = round_trips(9000)
         lines[1]["cpu_share"] = 0.1
-        self.assertFalse(figures.of_run(cases.Case(cases.WAKE), row("ping_eventfd"), lines)["disturbed"])
+        self.assertFalse(figures.of_run(cases.Case(cases.WAKE), row("ping_eventfd"), lines, (300, 300))["disturbed"])
 
     def test_ratios_and_goals_of_ours(self):
-        found = figures.compare(SMALL, measured(SMALL, {row("ring"): [one_way(100)], row("memif"): [one_way(20)],
-                                                        row("virtio"): [one_way(25)], AREA: [one_way(75)]}))
+        found = compared(SMALL, {row("ring_256k"): one_way(90), row("ring_1m"): one_way(100), row("memif"): one_way(20),
+                                 row("virtio"): one_way(25), AREA: one_way(75)})
         ours = found[-1]
-        self.assertEqual(ours["ratios"], {"memif": 3.75, "best_peer": 3.0, "raw": 0.75})
+        self.assertEqual(ours["ratios"], {"memif": 3.75, "best_peer": 3.0, "raw": 0.75})  # of the best ring
         self.assertEqual([(goal["goal"], goal["met"]) for goal in ours["goals"]],
                          [(">= 2.5 of memif", True), (">= 0.8 of raw", False)])
         self.assertEqual(found[0]["goals"], [])
 
     def test_the_best_of_round_trips_is_the_shortest(self):
-        found = figures.compare(PING, measured(PING, {row("ping_spin"): [round_trips(300)], PING_AREA: [round_trips(390)],
-                                                      row("ping_memif"): [round_trips(1000)],
-                                                      row("ping_virtio"): [round_trips(800)]}))
+        found = compared(PING, {row("ping_spin"): round_trips(300), PING_AREA: round_trips(390),
+                                row("ping_memif"): round_trips(1000), row("ping_virtio"): round_trips(800)})
         self.assertEqual(found[1]["ratios"]["best_peer"], 390 / 800)
         self.assertTrue(all(goal["met"] for goal in found[1]["goals"]))
 
     def test_without_a_peer_there_is_no_ratio(self):
-        [ours] = figures.compare(SMALL, measured(SMALL, {AREA: [one_way(75)]}))
+        [ours] = compared(SMALL, {AREA: one_way(75)})
         self.assertEqual(ours["ratios"], {})
         self.assertEqual([goal["met"] for goal in ours["goals"]], [None, None])
 
@@ -83,24 +100,24 @@ class Rows(unittest.TestCase):
     def test_names_are_told_apart(self):
         names = [found.name for found in rows.ROWS]
         self.assertEqual(len(names), len(set(names)))
-        self.assertEqual([found.name for found in rows.chosen("ring,ping_*", quick=True)],
-                         ["ring", "ping_spin", "ping_memif", "ping_virtio", "ping_eventfd"])
+        self.assertEqual([found.name for found in rows.chosen("ring_*,ping_*", quick=True)],
+                         ["ring_256k", "ring_1m", "ping_spin", "ping_memif", "ping_virtio", "ping_eventfd"])
 
     def test_goals_are_for_cases_that_exist(self):
         there = {(case.kind, case.size, case.burst) for case in cases.cases(cases.SIZES, cases.BURSTS)}
         self.assertLessEqual(rows.GOALS.keys(), there)
 
     def test_dpdk_says_how_it_carries_what_no_buffer_holds(self):
-        self.assertEqual(contenders.dpdk_note(None, cases.Case(cases.ONE_WAY, 65536, 1)),
+        self.assertEqual(contenders.dpdk_note(cases.Case(cases.ONE_WAY, 65536, 1)),
                          "64 descriptors, 2 segments of 32 KiB")
-        self.assertEqual(contenders.dpdk_note(None, cases.Case(cases.ONE_WAY, 1500, 1)), "1024 descriptors")
+        self.assertEqual(contenders.dpdk_note(cases.Case(cases.ONE_WAY, 1500, 1)), "1024 descriptors")
 
 
 class Table(unittest.TestCase):
     def test_lines_have_figures_ratios_and_goals(self):
-        found = figures.compare(SMALL, measured(SMALL, {row("ring"): [one_way(200)], AREA: [one_way(180, share=0.5)]}))
-        shown = [line.split() for line in table.text([(SMALL, found)]).splitlines()]
-        self.assertEqual(shown[1], ["64", "B,", "burst", "32"])
+        found = compared(SMALL, {row("ring_1m"): one_way(200), AREA: one_way(180, share=0.5)})
+        shown = [line.split() for line in table.text([turns.Result(SMALL, 300, found)]).splitlines()]
+        self.assertEqual(shown[1], ["64", "B,", "burst", "32", "(spin", "300", "ns)"])
         self.assertEqual(shown[2][:2], ["raw", "ring"])
         self.assertEqual(shown[3][:2], ["area", "*"])
         self.assertIn("0.90", shown[3])
