@@ -117,6 +117,7 @@ bool AreaEnd::rest() {
     waiting_ = out_.wait_for_room(length);
     if (waiting_) counters_.out.room_waits.add();
     calm = calm && waiting_;
+    if (waiting_ && !watching_) watch();
   }
   return calm;
 }
@@ -160,7 +161,8 @@ void AreaEnd::on_watch() {
   watching_ = false;
   out_.look();
   if (out_.fault() != area::Fault::none) return fail(area::to_text(out_.fault()));
-  if (standstill_ && out_.consumed() != stands_at_) wake();  // which ends it
+  // Which ends a standstill; and an event for room may be lost, of a peer that died between its index and it.
+  if (waiting_ || (standstill_ && out_.consumed() != stands_at_)) wake();
   switch (progress_.look(out_.consumed(), out_.waiting())) {
     case Progress::Verdict::idle:
       break;

@@ -17,6 +17,9 @@ NetifEnd::NetifEnd(event::DataThread& thread, const Setup& setup, VifCounters& c
   tap_watcher_.on();
   thread_.notify(tx_port_);
   if (rx_port_ != tx_port_) thread_.notify(rx_port_);
+  // What the back end has said before this was there: its events are gone.
+  again(&NetifEnd::run_rx);
+  again(&NetifEnd::run_tx);
 }
 
 NetifEnd::~NetifEnd() {
