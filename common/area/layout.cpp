@@ -33,7 +33,7 @@ std::optional<std::string_view> refusal(const Header& header, std::uint32_t page
   if (header.index_pages != whole.index_pages) return "another number of index pages than the rings need";
   if (header.pages != whole.pages) return "the pages do not add up";
   for (std::uint32_t i = 0; i < kMaxIndexPages; ++i)
-    if ((header.index_grefs[i] >= kFirstGref) != (i < header.index_pages))
+    if (i < header.index_pages ? header.index_grefs[i] < kFirstGref : header.index_grefs[i] != 0)
       return "an index page's gref is missing, reserved or left over";
   if (std::ranges::any_of(header.reserved, [](std::uint32_t word) { return word != 0; }))
     return "bytes that must be 0 are not";
@@ -42,6 +42,7 @@ std::optional<std::string_view> refusal(const Header& header, std::uint32_t page
 
 std::optional<std::string_view> refusal(const Header& header, Gref header_page,
                                         std::span<const std::uint32_t> ring_grefs) {
+  if (header_page.value < kFirstGref) return "the header page's gref is missing or reserved";
   std::vector<std::uint32_t> all(ring_grefs.begin(), ring_grefs.end());
   if (std::ranges::any_of(all, [](std::uint32_t gref) { return gref < kFirstGref; }))
     return "a ring page's gref is missing or reserved";

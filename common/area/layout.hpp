@@ -78,8 +78,8 @@ constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring
 [[nodiscard]] std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages,
                                                       std::uint32_t max_pages);
 
-// The same of its ring pages' grefs, in order (private copies), and of the header page's: each may be named
-// once.
+// The same of its ring pages' grefs, in order (private copies), and of the header page's: none is reserved,
+// and each may be named once. The header: one that was not refused.
 [[nodiscard]] std::optional<std::string_view> refusal(const Header& header, Gref header_page,
                                                       std::span<const std::uint32_t> ring_grefs);
 

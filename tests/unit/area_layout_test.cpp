@@ -59,6 +59,7 @@ TEST(AreaLayout, EachLieIsRefused) {
       {"index page's gref", [](Header& h) { h.index_grefs[0] = 0; }},
       {"index page's gref", [](Header& h) { h.index_grefs[0] = 7; }},
       {"index page's gref", [](Header& h) { h.index_grefs[15] = 50; }},
+      {"index page's gref", [](Header& h) { h.index_grefs[15] = 7; }},
       {"must be 0", [](Header& h) { h.reserved[230] = 1; }},
   };
   for (const auto& [what, change] : lies) {
@@ -78,6 +79,7 @@ TEST(AreaLayout, AGrefIsNamedOnce) {
   EXPECT_EQ(refusal(header, Gref{901}, grefs), std::nullopt);
   EXPECT_NE(refusal(header, Gref{900}, grefs), std::nullopt) << "header and index page";
   EXPECT_NE(refusal(header, Gref{20}, grefs), std::nullopt) << "header and ring page";
+  EXPECT_EQ(refusal(header, Gref{7}, grefs), "the header page's gref is missing or reserved");
   grefs[5] = grefs[77];
   EXPECT_EQ(refusal(header, Gref{901}, grefs), "a gref is named twice");
   grefs[5] = 7;
