@@ -1,38 +1,16 @@
 // The whole packet path of a vif with a guest and a kernel that do anything in any order: words and slots of
 // both rings, grants that go or fail, frames of any kind in the TAP, passes of either direction. Every pass
 // is bounded, no segment leaves its page, nothing is written outside our memory (ASan).
-#include <cstdlib>
-
+#include "tests/fuzz/input.hpp"
 #include "tests/support/back_rig.hpp"
 
 namespace {
 
 using namespace hush;
+using fuzz::Input, fuzz::require;
 using test::BackRig;
 constexpr auto kOrder = std::memory_order_seq_cst;
 constexpr std::uint32_t kPages = 6;  // of frames: grefs 1 on; some are read-only, and further ones are none
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-// What is left of the input; zeros behind its end.
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  std::uint8_t byte() {
-    if (size_ == 0) return 0;
-    --size_;
-    return *data_++;
-  }
-  std::uint16_t word() { return static_cast<std::uint16_t>(byte() | byte() << 8); }
-  std::uint32_t number() { return word() | std::uint32_t{word()} << 16; }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t size_;
-};
 
 class Play {
  public:
