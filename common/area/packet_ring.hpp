@@ -116,6 +116,7 @@ class Producer {
     return fault_ == Fault::none && free() >= bytes;
   }
   void consumed_seen(std::uint32_t index) {
+    if (fault_ != Fault::none) return;  // the first one is the reason
     if (index % kRecordBytes != 0)
       fault_ = Fault::consumed_unaligned;
     else if (index - consumed_ > published_ - consumed_)

@@ -232,6 +232,15 @@ TEST(PacketRingFault, AConsumedIndexThatCannotBe) {
   }
 }
 
+TEST(PacketRingFault, TheFirstFaultIsTheReason) {
+  Pair pair;
+  pair.words.consumed.store(8, std::memory_order_relaxed);
+  pair.producer.look();
+  pair.words.consumed.store(16, std::memory_order_relaxed);
+  pair.producer.look();
+  EXPECT_EQ(pair.producer.fault(), Fault::consumed_unaligned);
+}
+
 TEST(PacketRingFault, WhatIsNotPublishedCannotHaveBeenConsumed) {
   Pair pair;
   ASSERT_TRUE(send(pair.producer, 1, kLongest));

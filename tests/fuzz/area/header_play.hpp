@@ -25,7 +25,7 @@ class HeaderPlay {
   }
 
  private:
-  static constexpr std::uint32_t kMostGrefs = 4096;  // of a run: more of them are no other case
+  static constexpr std::uint32_t kMostGrefs = 1025;  // two index pages: more are no other case
 
   // A sound one, and then words of it written over.
   void make_header() {

@@ -140,7 +140,7 @@ class ProducerPlay {
   }
   void end_of_call() {
     if (fault_ != area::Fault::none) {  // final; what it looks at does not matter any more
-      require(producer_.fault() != area::Fault::none);
+      require(producer_.fault() == fault_);
       words_.consumed.forget();
       reserved_ = 0;
       return;
