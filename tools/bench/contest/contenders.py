@@ -80,9 +80,9 @@ def dpdk(peer, lab, case, ping):
 
 
 def dpdk_buffers(size):
-    """(bytes of a buffer, descriptors of a ring). Frames of 64 KiB in the largest buffers there are, and few of them:
-    1024 would be 32 MiB."""
-    return (LARGEST_SEGMENT, 64) if size > 2048 else (2048, 1024)
+    """(bytes of a buffer, descriptors of a ring). Frames of 64 KiB in the largest buffers there are, and in a ring with
+    room for two bursts of 32: 1024 descriptors would be 32 MiB, far more than a core's cache."""
+    return (LARGEST_SEGMENT, 128) if size > 2048 else (2048, 1024)
 
 
 def dpdk_note(case):

@@ -109,7 +109,7 @@ class Rows(unittest.TestCase):
 
     def test_dpdk_says_how_it_carries_what_no_buffer_holds(self):
         self.assertEqual(contenders.dpdk_note(cases.Case(cases.ONE_WAY, 65536, 1)),
-                         "64 descriptors, 2 segments of 32 KiB")
+                         "128 descriptors, 2 segments of 32 KiB")
         self.assertEqual(contenders.dpdk_note(cases.Case(cases.ONE_WAY, 1500, 1)), "1024 descriptors")
 
 
