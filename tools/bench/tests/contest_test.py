@@ -152,9 +152,9 @@ sys.stdin.read()
     def test_both_are_heard_and_end(self):
         there = self.log.with_name("there")
         other = self.log.with_name("other")
-        self.assertEqual(self.run_pair(self.GOOD.replace("PATH", repr(str(there))),
-                                       self.GOOD.replace("PATH", repr(str(other))).replace("2", "3"), there=there),
-                         [{"at": 2}, {"at": 3}])
+        first = self.GOOD.replace("PATH", repr(str(there)))
+        second = self.GOOD.replace('"at": 2', '"at": 3').replace("PATH", repr(str(other)))
+        self.assertEqual(self.run_pair(first, second, there=there), [{"at": 2}, {"at": 3}])
 
     def test_the_reason_of_one_that_ends_is_told(self):
         with self.assertRaises(pair.Failed) as error:
