@@ -59,6 +59,11 @@ constexpr std::uint32_t ring_pages(const Header& header) {
   return static_cast<std::uint32_t>(header.guest_tx_ring / kPageSize + header.guest_rx_ring / kPageSize);
 }
 
+// May an end leave segmentation and checksums to the other in this area?
+constexpr bool takes_offloads(const Header& header) {
+  return header.guest_tx_ring >= kMinRingOfOffloads && header.guest_rx_ring >= kMinRingOfOffloads;
+}
+
 // The header of an area of two rings, without its grefs. The sizes: powers of two within the limits.
 constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring,
                            std::uint32_t guest_rx_ring) {

@@ -26,6 +26,8 @@ class AreaQueue final : public Queue, private relay::Meter {
   ~AreaQueue() override;
 
   void start() { end_->start(); }
+  // Its rings have room for segments and for frames with blank checksums (common/area/README.md, section 9).
+  [[nodiscard]] bool takes_offloads() const { return area::takes_offloads(area_.header()); }
   void capture_to(std::shared_ptr<net::Capture> capture) override;
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;

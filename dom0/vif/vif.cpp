@@ -285,8 +285,12 @@ xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
     spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
     return answer;
   }
-  for (Placed& placed : queues_)
-    placed.worker->thread->call([&] { static_cast<AreaQueue&>(*placed.queue).start(); });
+  for (Placed& placed : queues_) {
+    auto& queue = static_cast<AreaQueue&>(*placed.queue);
+    // What such a ring cannot take the kernel does before it sends.
+    if (!queue.takes_offloads()) (void)tap_.set_offloads({});
+    placed.worker->thread->call([&] { queue.start(); });
+  }
   return answer;
 }
 

@@ -150,7 +150,10 @@ Result<void> Vif::connect() {
     if (auto made = make_tap(); !made) return made;
   auto backend = xenstore::read_backend_features(guest_.store.view(), sight_.settings.backend);
   if (!backend) return backend.error();
-  if (auto done = shape_tap(*backend); !done) return done;
+  const bool small_area =
+      backend->hush_area != 0 && options_.area_ring != 0 && options_.area_ring < area::kMinRingOfOffloads;
+  if (auto done = shape_tap(*backend, small_area ? net::Offloads{} : tap_offloads(*backend)); !done)
+    return done;
 
   const Queue::Setup setup{sight_.settings.backend_id, tap_.fd(), backend->sg, backend->split_event_channels,
                            backend->hush_area >= area::kVersion ? options_.area_ring : 0};
@@ -190,8 +193,8 @@ Result<void> Vif::make_tap() {
   return net::change_link(tap_.index(), {.up = true, .mtu = {}, .mac = {}, .master = {}});
 }
 
-Result<void> Vif::shape_tap(const xenstore::Features& backend) {
-  if (auto done = tap_.set_offloads(tap_offloads(backend)); !done) return done;
+Result<void> Vif::shape_tap(const xenstore::Features& backend, net::Offloads offloads) {
+  if (auto done = tap_.set_offloads(offloads); !done) return done;
   net::LinkChange change{.up = {}, .mtu = tap_mtu(backend, sight_.settings.mtu), .mac = {}, .master = {}};
   if (!sight_.settings.mac.empty()) change.mac = sight_.settings.mac;
   // What the guest has changed since stays as it is over a reconnect.

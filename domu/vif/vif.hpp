@@ -68,7 +68,7 @@ class Vif {
   bool perform(const Step& step);
   Result<void> connect();
   Result<void> make_tap();
-  Result<void> shape_tap(const xenstore::Features& backend);
+  Result<void> shape_tap(const xenstore::Features& backend, net::Offloads offloads);
   void serve();
   [[nodiscard]] bool area_is_acknowledged();
   void on_stall(std::optional<relay::Standstill> standstill);

@@ -43,6 +43,20 @@ sleeps_in_show() {
   [ "$(show_of vif1.0 "[q[w]['mode_word'] > 0 and q[w]['bytes_waiting'] == 0 for q in d['queues'] for w in ('guest_tx', 'guest_rx')]")" = "[True, True]" ]
 }
 
+story_area_small() { # rings of 16 KiB: the kernels segment before, and everything crosses all the same
+  local host_path=auto host_area_ring=16
+  host_up 1 || return 1
+  host_guest 1 || return 1
+  check path path_is area
+  check longest-frame same "$(show_of vif1.0 "d['queues'][0]['guest_tx']['max_frame']")" 8176
+  check ping pings 1 50
+  check tcp-out tcp 1 32
+  check tcp-in tcp 1 32 -R
+  check no-drops same "$(stat_of vif1.0 "sum(sum(d.values()) for d in s['drops'].values())")" 0
+  check no-segments stat_of vif1.0 "1/(s['guest_tx']['bytes'] <= 1514*s['guest_tx']['packets'] and s['guest_rx']['bytes'] <= 1514*s['guest_rx']['packets'])"
+  check detach host_detach 1
+}
+
 story_area_lives() { # what holds for the netif path holds here
   local other
   for other in rounds guest_dies front_end_dies driver_domain rate slow_events capture; do
