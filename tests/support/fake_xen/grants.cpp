@@ -122,6 +122,10 @@ int xengntshr_close(xengntshr_handle*) {
 void* xengntshr_share_pages(xengntshr_handle*, std::uint32_t, int, std::uint32_t*, int) {
   return errno = ENOENT, nullptr;
 }
+void* xengntshr_share_page_notify(xengntshr_handle*, std::uint32_t, std::uint32_t*, int, std::uint32_t,
+                                  evtchn_port_t) {
+  return errno = ENOENT, nullptr;
+}
 int xengntshr_unshare(xengntshr_handle*, void*, std::uint32_t) {
   return 0;
 }
