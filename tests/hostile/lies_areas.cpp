@@ -47,30 +47,28 @@ struct ForgedArea {
   std::uint32_t gone = 0;  // the header page's gref, where it was taken back
 };
 
-std::unique_ptr<ForgedArea>& kept() {
-  static std::unique_ptr<ForgedArea> area;
-  return area;
-}
 ForgedArea& fresh(LyingFront& front) {
-  kept().reset();
-  kept() = std::make_unique<ForgedArea>(front);
-  return *kept();
+  front.keep(nullptr);
+  const auto area = std::make_shared<ForgedArea>(front);
+  front.keep(area);
+  return *area;
 }
 
 // Offers an area with this change.
+ForgedArea& offer(LyingFront& front, const std::function<void(ForgedArea&)>& change) {
+  ForgedArea& area = fresh(front);
+  change(area);
+  area.publish(front);
+  front.wait_for({xenstore::XenbusState::connected});
+  return area;
+}
 std::function<void(LyingFront&)> offered(std::function<void(ForgedArea&)> change) {
-  return [=](LyingFront& front) {
-    ForgedArea& area = fresh(front);
-    change(area);
-    area.publish(front);
-    front.wait_for({xenstore::XenbusState::connected});
-  };
+  return [=](LyingFront& front) { (void)offer(front, change); };
 }
 // Offers an honest area, and when it is in use does that, with an event.
 std::function<void(LyingFront&)> in_use(std::function<void(ForgedArea&)> act) {
   return [=](LyingFront& front) {
-    offered([](ForgedArea&) {})(front);
-    act(*kept());
+    act(offer(front, [](ForgedArea&) {}));
     front.notify();
   };
 }

@@ -56,6 +56,8 @@ class LyingFront {
   // One more page, granted to the back end, for reading only or for both.
   xen::SharedPages share_page(bool writable) { return share_pages(1, writable); }
   xen::SharedPages share_pages(std::uint32_t count, bool writable);
+  // Holds what a lie made for as long as this front end is there, or until something else is held.
+  void keep(std::shared_ptr<void> made) { kept_ = std::move(made); }
   // What the back end says of an area that it does not take; empty: nothing.
   [[nodiscard]] std::string area_refusal();
   [[nodiscard]] xenstore::Client& store() { return *store_; }
@@ -76,6 +78,7 @@ class LyingFront {
   EvtchnPort port_;
   std::unique_ptr<netif::TxFront> tx_;
   std::unique_ptr<netif::RxFront> rx_;
+  std::shared_ptr<void> kept_;  // before what it was granted by
 };
 
 // Ends the program with a line when a step that must work does not.
