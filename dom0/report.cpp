@@ -38,10 +38,10 @@ json direction(const Vif& vif, DirectionCounters QueueCounters::*which) {
 template <class Counters, std::size_t Count>
 void add_area(const Vif& vif, Counters relay::EndCounters::*which,
               const std::array<relay::NamedCount<Counters>, Count>& names, json& counts, json& drops) {
-  for (const auto& [name, counter] : names) {
+  for (const auto& named : names) {
     const std::uint64_t here =
-        sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.area.*which.*counter; });
-    counts[name] = counts.value(name, std::uint64_t{0}) + here;
+        sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.area.*which.*named.counter; });
+    counts[named.name] = counts.value(named.name, std::uint64_t{0}) + here;
   }
   for (std::size_t i = 0; i < relay::kDrops; ++i)
     drops[std::string(relay::name(static_cast<relay::Drop>(i)))] =
