@@ -61,16 +61,22 @@ Result<CtrlAddress> read_ctrl(const View& view, const std::string& directory) {
   return CtrlAddress{Gref{*ring}, EvtchnPort{*port}};
 }
 
-// Writes a key of a device's directory unless the toolstack has removed that: a device without a state is
-// gone.
-Result<void> write_if_there(Client& client, const std::string& directory, const char* key,
-                            const std::string& value) {
+// Writes in a device's directory, in one transaction, unless the toolstack has removed that: a device without
+// a state is gone.
+template <class Write>
+Result<void> write_if_there(Client& client, const std::string& directory, Write write) {
   return client.transact([&](View& view) -> Result<void> {
     auto now = view.read(at(directory, key::kState));
     if (!now) return now.error();
-    if (!*now) return {};
-    return view.write(at(directory, key), value);
+    return *now ? write(view) : Result<void>();
   });
+}
+
+Result<void> write_answer(const View& view, const std::string& directory, const AreaAnswer& answer) {
+  if (answer.generation == 0) return {};
+  const std::string generation = std::to_string(answer.generation);
+  if (answer.refused.empty()) return view.write(at(directory, key::kHushAreaGeneration), generation);
+  return view.write(at(directory, key::kHushAreaRefused), generation + " " + answer.refused);
 }
 
 }  // namespace
@@ -211,18 +217,8 @@ Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& f
 
 Result<void> switch_connected(Client& client, VifId id, const AreaAnswer& answer) {
   const std::string directory = backend_path(id);
-  return client.transact([&](View& view) -> Result<void> {
-    auto now = view.read(at(directory, key::kState));
-    if (!now) return now.error();
-    if (!*now) return {};
-    if (answer.generation != 0) {
-      const std::string generation = std::to_string(answer.generation);
-      const bool refused = !answer.refused.empty();
-      if (auto done = view.write(at(directory, refused ? key::kHushAreaRefused : key::kHushAreaGeneration),
-                                 refused ? generation + " " + answer.refused : generation);
-          !done)
-        return done;
-    }
+  return write_if_there(client, directory, [&](const View& view) -> Result<void> {
+    if (auto done = write_answer(view, directory, answer); !done) return done;
     return view.write(at(directory, key::kState), to_text(XenbusState::connected));
   });
 }
@@ -242,7 +238,10 @@ std::string multicast_request_path(const std::string& frontend) {
 }
 
 Result<void> switch_carrier(Client& client, VifId id, bool up) {
-  return write_if_there(client, backend_path(id), key::kCarrier, up ? "1" : "0");
+  const std::string directory = backend_path(id);
+  return write_if_there(client, directory, [&](const View& view) {
+    return view.write(at(directory, key::kCarrier), up ? "1" : "0");
+  });
 }
 
 Result<XenbusState> read_state(const View& view, const std::string& directory) {
@@ -252,7 +251,9 @@ Result<XenbusState> read_state(const View& view, const std::string& directory) {
 }
 
 Result<void> switch_state(Client& client, const std::string& directory, XenbusState state) {
-  return write_if_there(client, directory, key::kState, to_text(state));
+  return write_if_there(client, directory, [&](const View& view) {
+    return view.write(at(directory, key::kState), to_text(state));
+  });
 }
 
 }  // namespace hush::xenstore

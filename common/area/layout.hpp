@@ -59,6 +59,14 @@ constexpr std::uint32_t ring_pages(const Header& header) {
   return static_cast<std::uint32_t>(header.guest_tx_ring / kPageSize + header.guest_rx_ring / kPageSize);
 }
 
+// The two rings, in the ring pages of an area with this header.
+[[nodiscard]] inline shm::ByteRing guest_tx_ring(void* ring_pages, const Header& header) {
+  return {ring_pages, header.guest_tx_ring};
+}
+[[nodiscard]] inline shm::ByteRing guest_rx_ring(void* ring_pages, const Header& header) {
+  return {static_cast<std::byte*>(ring_pages) + header.guest_tx_ring, header.guest_rx_ring};
+}
+
 // May an end leave segmentation and checksums to the other in this area?
 constexpr bool takes_offloads(const Header& header) {
   return header.guest_tx_ring >= kMinRingOfOffloads && header.guest_rx_ring >= kMinRingOfOffloads;

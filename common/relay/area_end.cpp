@@ -52,7 +52,7 @@ bool AreaEnd::turn() {
   port_.turn(exchange);
   short_of_credit_ = exchange.short_of_credit;
   settle(exchange);
-  if (failed(exchange)) return false;
+  if (ended_by_fault()) return false;
   if (!watching_ && out_.waiting() != 0) watch();
   return exchange.taken.moved() || exchange.given.moved();
 }
@@ -90,8 +90,8 @@ void AreaEnd::settle(const Exchange& exchange) {
   drops(counters_.out, exchange.given);
 }
 
-bool AreaEnd::failed(const Exchange& exchange) {
-  for (const area::Fault fault : {exchange.in.fault(), exchange.out.fault()})
+bool AreaEnd::ended_by_fault() {
+  for (const area::Fault fault : {in_.fault(), out_.fault()})
     if (fault != area::Fault::none) return fail(area::to_text(fault)), true;
   if (!port_.fault().empty()) return fail(port_.fault()), true;
   return false;

@@ -66,7 +66,7 @@ class AreaEnd final : private event::Served {
   bool rest() override;
   void stay_awake();
   void settle(const Exchange& exchange);
-  [[nodiscard]] bool failed(const Exchange& exchange);
+  [[nodiscard]] bool ended_by_fault();
   void fail(std::string_view reason);
   void listen();
   bool sleep();

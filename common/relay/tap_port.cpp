@@ -1,6 +1,7 @@
 #include "common/relay/tap_port.hpp"
 
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -109,8 +110,7 @@ TapPort::Read TapPort::read_frame(area::SharedProducer& out, Tally& tally) {
                                     {place.data(), place.size()},
                                     {spill_.data() + place.size(), spill_.size() - place.size()}}};
   const ssize_t got = readv(tap_, parts.data(), parts.size());
-  if (got < 0 && errno != EAGAIN && errno != EINTR) fault_ = "its TAP is gone";
-  if (got <= 0) return Read::nothing;
+  if (nothing(got)) return Read::nothing;
   const std::size_t length =
       static_cast<std::size_t>(got) - std::min(static_cast<std::size_t>(got), sizeof header_);
   if (length < area::kMinFrame) return tally.drop(Drop::too_short), Read::dropped;
@@ -130,11 +130,14 @@ TapPort::Read TapPort::read_frame(area::SharedProducer& out, Tally& tally) {
 void TapPort::drop_all(Tally& tally) {
   if (std::exchange(held_, 0) != 0) tally.drop(Drop::peer_stalled);
   for (std::uint32_t i = 0; i < kBatch; ++i) {
-    const ssize_t got = read(tap_, spill_.data(), spill_.size());
-    if (got < 0 && errno != EAGAIN && errno != EINTR) fault_ = "its TAP is gone";
-    if (got <= 0) return;
+    if (nothing(read(tap_, spill_.data(), spill_.size()))) return;
     tally.drop(Drop::peer_stalled);
   }
+}
+
+bool TapPort::nothing(ssize_t got) {
+  if (got < 0 && errno != EAGAIN && errno != EINTR) fault_ = "its TAP is gone";
+  return got <= 0;
 }
 
 }  // namespace hush::relay

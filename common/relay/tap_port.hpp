@@ -4,6 +4,8 @@
 // Nothing is decided here by bytes that the peer may still change: the offload header is made of the record,
 // which was copied and checked, and the kernel judges it against its own copy of the frame.
 #pragma once
+#include <sys/types.h>
+
 #include <vector>
 
 #include "common/net/vnet_header.hpp"
@@ -27,6 +29,7 @@ class TapPort final : public Port {
   void take(Exchange& exchange);
   void give(Exchange& exchange);
   void drop_all(Tally& tally);
+  [[nodiscard]] bool nothing(ssize_t got);  // of a read of the TAP; fault() says where it is gone
   [[nodiscard]] Read read_frame(area::SharedProducer& out, Tally& tally);
   [[nodiscard]] bool give_held(area::SharedProducer& out, Tally& tally);
 

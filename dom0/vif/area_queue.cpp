@@ -1,6 +1,13 @@
 #include "dom0/vif/area_queue.hpp"
 
 namespace hush::dom0 {
+namespace {
+
+std::optional<Stall> stall_of(const std::optional<relay::Standstill>& standstill) {
+  return standstill ? std::optional(Stall{standstill->since, std::string(standstill->cause)}) : std::nullopt;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<AreaQueue>> AreaQueue::connect(Worker& worker, const Setup& setup,
                                                       std::unique_ptr<relay::Port> port,
@@ -27,19 +34,17 @@ AreaQueue::~AreaQueue() {
 }
 
 Result<void> AreaQueue::bind(const Setup& setup) {
-  const auto on_event = [this](Counter DirectionCounters::*counter, DirectionCounters& of) {
-    return [this, &of, counter] {
-      (of.*counter).add();
+  const auto on_event = [this](DirectionCounters& of) {
+    return [this, &of] {
+      of.events.add();
       if (end_) end_->on_event();
     };
   };
-  auto tx = thread_.bind(setup.peer, setup.address.tx_port,
-                         on_event(&DirectionCounters::events, counters_.guest_tx));
+  auto tx = thread_.bind(setup.peer, setup.address.tx_port, on_event(counters_.guest_tx));
   if (!tx) return tx.error();
   tx_port_ = rx_port_ = *tx;
   if (setup.address.tx_port == setup.address.rx_port) return {};
-  auto rx = thread_.bind(setup.peer, setup.address.rx_port,
-                         on_event(&DirectionCounters::events, counters_.guest_rx));
+  auto rx = thread_.bind(setup.peer, setup.address.rx_port, on_event(counters_.guest_rx));
   if (!rx) return rx.error();
   rx_port_ = *rx;
   return {};
@@ -60,8 +65,7 @@ void AreaQueue::begin(const Setup& setup, Reports reports) {
       relay::AreaEnd::Reports{
           [fault = std::move(reports.fault)](std::string_view why) { fault(std::string(why)); },
           [stall = std::move(reports.stall)](std::optional<relay::Standstill> standstill) {
-            stall(standstill ? std::optional(Stall{standstill->since, std::string(standstill->cause)})
-                             : std::nullopt);
+            stall(stall_of(standstill));
           }});
 }
 
@@ -88,12 +92,9 @@ std::chrono::steady_clock::time_point AreaQueue::due() const {
 
 QueueLook AreaQueue::look() const {
   const area::HeaderPage& page = area_.page();
-  const auto standstill = end_->standstill();
-  return {
-      AreaLook{area_.header(), area::look_at(page.guest_tx), area::look_at(page.guest_rx),
-               page.front_lives.load() != 0},
-      tx_port_, rx_port_, end_->state(),
-      standstill ? std::optional(Stall{standstill->since, std::string(standstill->cause)}) : std::nullopt};
+  return {AreaLook{area_.header(), area::look_at(page.guest_tx), area::look_at(page.guest_rx),
+                   page.front_lives.load() != 0},
+          tx_port_, rx_port_, end_->state(), stall_of(end_->standstill())};
 }
 
 }  // namespace hush::dom0

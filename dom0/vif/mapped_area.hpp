@@ -24,10 +24,8 @@ class MappedArea {
   [[nodiscard]] area::HeaderPage& page() const {
     return shm::layout_at<area::HeaderPage>(header_page_.base());
   }
-  [[nodiscard]] shm::ByteRing guest_tx() const { return {rings_.base(), header_.guest_tx_ring}; }
-  [[nodiscard]] shm::ByteRing guest_rx() const {
-    return {static_cast<std::byte*>(rings_.base()) + header_.guest_tx_ring, header_.guest_rx_ring};
-  }
+  [[nodiscard]] shm::ByteRing guest_tx() const { return area::guest_tx_ring(rings_.base(), header_); }
+  [[nodiscard]] shm::ByteRing guest_rx() const { return area::guest_rx_ring(rings_.base(), header_); }
 
  private:
   xen::MappedPages header_page_;

@@ -23,10 +23,8 @@ class SharedArea {
   [[nodiscard]] area::HeaderPage& page() const {
     return shm::layout_at<area::HeaderPage>(header_page_.base());
   }
-  [[nodiscard]] shm::ByteRing guest_tx() const { return {rings_.base(), header_.guest_tx_ring}; }
-  [[nodiscard]] shm::ByteRing guest_rx() const {
-    return {static_cast<std::byte*>(rings_.base()) + header_.guest_tx_ring, header_.guest_rx_ring};
-  }
+  [[nodiscard]] shm::ByteRing guest_tx() const { return area::guest_tx_ring(rings_.base(), header_); }
+  [[nodiscard]] shm::ByteRing guest_rx() const { return area::guest_rx_ring(rings_.base(), header_); }
 
  private:
   xen::SharedPages header_page_, index_, rings_;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "common/area/packet_ring.hpp"
+#include "tests/support/meeting.hpp"
 
 // A sanitizer's own work between two accesses drains the store buffer, and takes its time.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -21,6 +22,8 @@
 
 namespace hush::area {
 namespace {
+
+using test::Meeting;
 
 // A word that orders as acquire and release do, and no more.
 class UnfencedWord {
@@ -38,26 +41,6 @@ class FencedWord {
 
  private:
   std::atomic<std::uint32_t> raw_{0};
-};
-
-// Two threads meet here. Spins, so that both leave at nearly the same moment; gives way where cores are
-// short.
-class Meeting {
- public:
-  void wait() {
-    const unsigned round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == 1) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
-    }
-    for (unsigned spins = 0; round_.load(std::memory_order_acquire) == round; ++spins)
-      if (spins > 2000) std::this_thread::yield();
-  }
-
- private:
-  std::atomic<unsigned> arrived_{0};
-  std::atomic<unsigned> round_{0};
 };
 
 constexpr std::uint32_t kSize = 4096;

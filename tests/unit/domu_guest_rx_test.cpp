@@ -145,8 +145,7 @@ TEST_F(GuestRxTest, DropsAFrameAndGoesOn) {
 }
 
 TEST_F(GuestRxTest, AnInterfaceThatRefusesIsCounted) {
-  close(sockets_[1]);
-  sockets_[1] = -1;
+  hang_up();
   signal(SIGPIPE, SIG_IGN);  // a TAP raises none
   send(pattern(100));
   EXPECT_EQ(verdict(), Fault::none);

@@ -248,8 +248,7 @@ TEST_F(GuestTxTest, AnImpossibleIndexEndsTheQueue) {
 
 TEST_F(GuestTxTest, ALostInterfaceEndsTheQueue) {
   open();
-  close(sockets_[1]);
-  sockets_[1] = -1;
+  hang_up();
   EXPECT_EQ(run_once(), Pass::fault);
   EXPECT_EQ(tx_->fault(), Fault::tap_lost);
 }

@@ -1,9 +1,6 @@
-// A guest's ring page and buffers in ordinary memory, and a socket in the place of the TAP: it keeps frames
-// apart and cuts them as a TAP does.
+// A guest's ring page and buffers in ordinary memory, and a socket in the place of the TAP.
 #pragma once
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -13,43 +10,20 @@
 
 #include "common/net/vnet_header.hpp"
 #include "common/netif/wire.hpp"
+#include "tests/support/socket_tap.hpp"
 
 namespace hush::domu {
 
-using Bytes = std::vector<std::byte>;
+using Bytes = test::SocketTap::Bytes;
 
-class QueueFixture : public ::testing::Test {
+class QueueFixture : public ::testing::Test, protected test::SocketTap {
  protected:
   static constexpr std::uint32_t kPages = netif::kSlots;
   static constexpr std::uint32_t kFirstGref = 1000;  // the gref of page i is kFirstGref + i
 
-  QueueFixture() {
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets_.data()), 0);
-    const int bytes = 64 << 20;
-    for (const int fd : sockets_) setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
-    std::iota(grefs_.begin(), grefs_.end(), kFirstGref);
-  }
-  ~QueueFixture() override {
-    for (const int fd : sockets_) close(fd);
-  }
+  QueueFixture() { std::iota(grefs_.begin(), grefs_.end(), kFirstGref); }
 
-  [[nodiscard]] int tap() const { return sockets_[0]; }
-
-  // The kernel's side of the TAP.
-  void kernel_sends(const Bytes& frame, net::VnetHeader header = {}) {
-    Bytes message(sizeof header + frame.size());
-    std::memcpy(message.data(), &header, sizeof header);
-    std::copy(frame.begin(), frame.end(), message.begin() + sizeof header);
-    ASSERT_EQ(send(sockets_[1], message.data(), message.size(), 0), static_cast<ssize_t>(message.size()));
-  }
-  // The next frame that was written to the TAP; empty when there is none.
-  Bytes kernel_receives(net::VnetHeader* header = nullptr) {
-    Bytes message(1 << 17);
-    const ssize_t got = recv(sockets_[1], message.data(), message.size(), 0);
-    if (got < static_cast<ssize_t>(sizeof(net::VnetHeader))) return {};
-    if (header) std::memcpy(header, message.data(), sizeof *header);
-    return {message.begin() + sizeof(net::VnetHeader), message.begin() + got};
-  }
+  [[nodiscard]] int tap() const { return fd(); }
 
   static Bytes pattern(std::size_t length, unsigned seed = 0) {
     Bytes bytes(length);
@@ -86,7 +60,6 @@ class QueueFixture : public ::testing::Test {
   std::unique_ptr<Memory<1>> ring_page_ = std::make_unique<Memory<1>>();
   std::unique_ptr<Memory<kPages>> buffers_ = std::make_unique<Memory<kPages>>();
   std::array<std::uint32_t, kPages> grefs_{};
-  std::array<int, 2> sockets_{-1, -1};
 };
 
 }  // namespace hush::domu

@@ -1,8 +1,6 @@
 // Do frames cross between a TAP and the rings of an area whole, in order and with their offloads, and does
-// each that ends here end by name? A socket takes the place of the TAP: it keeps frames apart as a TAP does.
+// each that ends here end by name?
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <memory>
@@ -11,11 +9,12 @@
 
 #include "common/relay/progress.hpp"
 #include "common/relay/tap_port.hpp"
+#include "tests/support/socket_tap.hpp"
 
 namespace hush::relay {
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using Bytes = test::SocketTap::Bytes;
 
 // Numbered: length and all bytes follow from n.
 Bytes numbered(std::uint32_t n, std::size_t length) {
@@ -53,33 +52,8 @@ class Allowance final : public Meter {
   std::chrono::steady_clock::time_point due() const override { return {}; }
 };
 
-class TapPortTest : public ::testing::Test {
+class TapPortTest : public ::testing::Test, protected test::SocketTap {
  protected:
-  TapPortTest() {
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets_.data()), 0);
-    const int room = 64 << 20;
-    for (const int fd : sockets_) setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
-    port_ = std::make_unique<TapPort>(sockets_[0]);
-  }
-  ~TapPortTest() override {
-    for (const int fd : sockets_)
-      if (fd >= 0) close(fd);
-  }
-
-  void kernel_sends(const Bytes& frame, net::VnetHeader header = {}) {
-    Bytes message(sizeof header + frame.size());
-    std::memcpy(message.data(), &header, sizeof header);
-    std::copy(frame.begin(), frame.end(), message.begin() + sizeof header);
-    ASSERT_EQ(send(sockets_[1], message.data(), message.size(), 0), static_cast<ssize_t>(message.size()));
-  }
-  // The next frame that was written to the TAP; empty when there is none.
-  Bytes kernel_receives(net::VnetHeader* header = nullptr) {
-    Bytes message(1 << 17);
-    const ssize_t got = recv(sockets_[1], message.data(), message.size(), 0);
-    if (got < static_cast<ssize_t>(sizeof(net::VnetHeader))) return {};
-    if (header) std::memcpy(header, message.data(), sizeof *header);
-    return {message.begin() + sizeof(net::VnetHeader), message.begin() + got};
-  }
   // The peer puts a frame into the ring to the TAP.
   void peer_sends(const Bytes& frame, area::Record record = {}) {
     record.length = static_cast<std::uint32_t>(frame.size());
@@ -109,10 +83,9 @@ class TapPortTest : public ::testing::Test {
     return tally.drops[static_cast<std::size_t>(why)];
   }
 
-  std::array<int, 2> sockets_{-1, -1};
   Ring in_{1 << 18};
   std::unique_ptr<Ring> out_ = std::make_unique<Ring>(1 << 18);
-  std::unique_ptr<TapPort> port_;
+  std::unique_ptr<TapPort> port_ = std::make_unique<TapPort>(fd());
 };
 
 TEST_F(TapPortTest, FramesOfEachLengthCrossBothWays) {
@@ -221,7 +194,7 @@ TEST_F(TapPortTest, AMeterLeavesTheNextFrameInTheRing) {
 }
 
 TEST_F(TapPortTest, ATapThatIsGoneIsAFault) {
-  close(std::exchange(sockets_[0], -1));
+  remove();
   (void)turn();
   EXPECT_EQ(port_->fault(), "its TAP is gone");
 }

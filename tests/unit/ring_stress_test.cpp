@@ -7,37 +7,18 @@
 #include <thread>
 
 #include "common/netif/wire.hpp"
+#include "tests/support/meeting.hpp"
 #include "tests/support/xen_ring.hpp"
 
 namespace hush::ring {
 namespace {
 
 using netif::TxBack, netif::TxFront, netif::TxRequest, netif::TxResponse, netif::TxSring;
-using test::RingPage;
+using test::Meeting, test::RingPage;
 
 TxSring& tx(RingPage& page) {
   return shm::layout_at<TxSring>(page.bytes);
 }
-
-// Two threads meet here. Spins, so that both leave at nearly the same moment; gives way where cores are
-// short.
-class Meeting {
- public:
-  void wait() {
-    const unsigned round = round_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == 1) {
-      arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
-    }
-    for (unsigned spins = 0; round_.load(std::memory_order_acquire) == round; ++spins)
-      if (spins > 2000) std::this_thread::yield();
-  }
-
- private:
-  std::atomic<unsigned> arrived_{0};
-  std::atomic<unsigned> round_{0};
-};
 
 // The race itself, over and over: one end publishes a message while the other arms and looks again. At least
 // one of the two must see the other, or the message waits for ever. A release store with an acquire load
