@@ -3,6 +3,8 @@
 #include <poll.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <iostream>
 
 namespace hush::contract {
 
@@ -17,12 +19,22 @@ Peer::Peer(uint32_t domid)
   last_ = number;
 }
 
+void Peer::end_if_gone() {
+  if (mailbox_.other_is_there()) return;
+  mailbox_.clear();
+  std::cerr << "hush-contract: domain " << domid_ << " is gone, and the peer with it; see why in xl dmesg\n";
+  std::exit(kGone);  // NOLINT: no other thread runs
+}
+
 Answer Peer::tell(const std::string& line) {
   unsigned number = 0;
   std::string text;
   ++last_;
+  end_if_gone();
   if (!mailbox_.put(last_, line)) return {"error " + std::to_string(errno)};
-  return {mailbox_.get(last_, number, text) ? text : "error 0 (the peer does not answer)"};
+  if (mailbox_.get(last_, number, text)) return {text};
+  end_if_gone();
+  return {"error 0 (the peer does not answer)"};
 }
 
 void Peer::end() {

@@ -29,7 +29,13 @@ class Peer : public Party {
   // Lets the peer end and leaves nothing in the store.
   void end();
 
+  // The program's exit status where the peer's domain went: no case after that means anything.
+  static constexpr int kGone = 3;
+
  private:
+  // Ends the program if so, and leaves nothing in the store.
+  void end_if_gone();
+
   uint32_t domid_;
   Mailbox mailbox_;
   unsigned last_ = 0;

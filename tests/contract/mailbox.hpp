@@ -17,9 +17,11 @@ class Mailbox {
   bool open() const { return store_ != nullptr; }
   // Removes both nodes.
   void clear();
+  // Whether the other side's node is there. Once it has answered it stays until the domain goes, with all its nodes.
+  bool other_is_there();
   bool put(unsigned number, const std::string& text);
-  // The other side's message once its number is at least that. False after the limit, which only a failed
-  // test reaches.
+  // The other side's message once its number is at least that. False where its node is gone (number > 0 was
+  // asked for), or after the limit, which only a failed test reaches.
   bool get(unsigned at_least, unsigned& number, std::string& text);
   // As get(), without a limit.
   void await(unsigned at_least, unsigned& number, std::string& text);

@@ -10,7 +10,21 @@ failed=0
 exec 4>&1 # shown at once, also from within a check
 note() { echo "---- $(cut -d. -f1 /proc/uptime) s  $test_name: $*" >&4; }
 pass() { passed=$((passed + 1)); echo "PASS $test_name: $*"; }
-fail() { failed=$((failed + 1)); echo "FAIL $test_name: $*"; }
+
+# The emulated processor now and then kills a PVH guest (xenhost.sh, guest_ready). What fails after such a death says
+# nothing: the test is given up, to be run again (in_one_boot).
+triple_faults() { xl dmesg | grep -c 'Triple fault'; }
+faults_before=$(triple_faults)
+lost=75
+fail() {
+  failed=$((failed + 1))
+  if [ "$(triple_faults)" -gt "$faults_before" ]; then
+    echo "LOST $test_name: $*: the emulated processor killed a guest: $(xl dmesg | grep 'Triple fault' | tail -n 1)"
+    clear_up >/dev/null 2>&1
+    exit $lost
+  fi
+  echo "FAIL $test_name: $*"
+}
 
 # check WHAT COMMAND...: the command's own output is shown only where it fails. The command runs in this very shell (no
 # substitution), so that what it starts remains ours to wait for.

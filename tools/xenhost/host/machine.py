@@ -10,7 +10,9 @@ CLOCKS = {
     "wall": ["-accel", "tcg,thread=multi"],
     "instructions": ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"],
 }
-XEN = "console=com1 com1=115200,8n1 dom0_mem=1500M,max:1500M dom0_max_vcpus=2 loglvl=warning guest_loglvl=warning"
+# A console ring that holds all a run says: the tests read it (tests/xen/check.sh).
+XEN = ("console=com1 com1=115200,8n1 conring_size=1m dom0_mem=1500M,max:1500M dom0_max_vcpus=2 "
+       "loglvl=warning guest_loglvl=warning")
 DOM0 = "console=hvc0 loglevel=4 net.ifnames=0 panic=1"
 
 
