@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Of the script that reads this: guest, guest_address, vif, backend, traffic_seconds.
+# Of the script that reads this: guest, guest_address, vif, pair, traffic_seconds.
 # How each row is measured. measure_row ROW FOLDER writes FOLDER/ROW.json:
 #   {"traffic": what the traffic's own programs printed, "window": of hush-window, "number": the window's number,
 #    "before": counters, "after": counters}
@@ -68,9 +68,9 @@ packets="cat /sys/class/net/DEVICE/statistics/tx_packets /sys/class/net/DEVICE/s
 
 counters() {
   local inside outside hush=null
-  inside=$(guest_exec "$guest" "${packets//DEVICE/eth0}; ${sum_interrupts/PATTERN/vif0}") || return
+  inside=$(guest_exec "$guest" "${packets//DEVICE/eth0}; ${sum_interrupts/PATTERN/\"vif0|evtchn:hush-frontd\"}") || return
   outside=$(bash -c "${packets//DEVICE/$vif}; ${sum_interrupts/PATTERN/\"$vif|evtchn:hush-backd\"}") || return
-  [ "$backend" != hush ] || hush=$(hushctl stats --json "$vif" | jq '.[0]')
+  [ "$pair" = kernel ] || hush=$(hushctl stats --json "$vif" | jq '.[0]')
   jq -n --argjson inside "[${inside//$'\n'/,}]" --argjson outside "[${outside//$'\n'/,}]" --argjson hush "$hush" '
     def side(numbers): {tx_packets: numbers[0], rx_packets: numbers[1], interrupts: numbers[2]};
     {guest: side($inside), dom0: side($outside), hush: $hush}'

@@ -89,23 +89,23 @@ def text(profile, nanoseconds, packets, functions=25):
     return "\n".join(lines)
 
 
-def comparison(kernel, hush, unit, functions=20):
+def comparison(kernel, ours, unit, functions=20):
     """Two profiles of one row, each with how many units (packets or megabytes) its window had. "Common" is the smaller
     count of each function: about what a unit costs whoever the back end is."""
-    (kernel_profile, kernel_units), (hush_profile, hush_units) = kernel, hush
-    parts = sorted({*kernel_profile.parts, *hush_profile.parts}, key=kernel_profile.total, reverse=True)
-    lines = [f"Instructions a {unit}:", "", f"  {'part':<16} {'kernel':>11} {'hush':>11} {'common':>11}"]
+    (kernel_profile, kernel_units), (our_profile, our_units) = kernel, ours
+    parts = sorted({*kernel_profile.parts, *our_profile.parts}, key=kernel_profile.total, reverse=True)
+    lines = [f"Instructions a {unit}:", "", f"  {'part':<16} {'kernel':>11} {'ours':>11} {'common':>11}"]
     grown = []
     totals = Counter()
     for part in parts:
-        each = {name: (kernel_profile.parts[part][name] / kernel_units, hush_profile.parts[part][name] / hush_units)
-                for name in {*kernel_profile.parts[part], *hush_profile.parts[part]}}
-        sums = {"kernel": sum(one for one, _ in each.values()), "hush": sum(other for _, other in each.values()),
+        each = {name: (kernel_profile.parts[part][name] / kernel_units, our_profile.parts[part][name] / our_units)
+                for name in {*kernel_profile.parts[part], *our_profile.parts[part]}}
+        sums = {"kernel": sum(one for one, _ in each.values()), "ours": sum(other for _, other in each.values()),
                 "common": sum(map(min, each.values()))}
         totals.update(sums)
         lines.append(_sums(part, sums))
         grown += [(other - one, part, name) for name, (one, other) in each.items()]
-    lines += [_sums("all", totals), "", "hush-backd costs more (+) or less (-):"]
+    lines += [_sums("all", totals), "", "ours costs more (+) or less (-):"]
     grown.sort()
     chosen = grown[:-functions - 1:-1] + grown[:functions]
     lines += [f"  {more:>+12.1f}  {part:<16} {name}" for more, part, name in chosen]
@@ -113,7 +113,7 @@ def comparison(kernel, hush, unit, functions=20):
 
 
 def _sums(part, sums):
-    return f"  {part:<16} {sums['kernel']:11.1f} {sums['hush']:11.1f} {sums['common']:11.1f}"
+    return f"  {part:<16} {sums['kernel']:11.1f} {sums['ours']:11.1f} {sums['common']:11.1f}"
 
 
 def _line(name, count, total, packets, width):

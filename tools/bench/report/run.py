@@ -1,7 +1,7 @@
 """The results folder of one run, read: dom0/measure's files and the counter's."""
 import json
 
-from . import counts, figures, profile, symbols, table
+from . import counts, figures, pairs, profile, symbols, table
 
 
 class Results:
@@ -17,18 +17,20 @@ class Results:
         self._out = chosen.out / "profile"
         self._out.mkdir(exist_ok=True)
         self.profiles = []
-        self._measured = {}  # (kind, row's name): {backend: (profile, window)}
+        self._measured = {}  # (kind, row's name): {pair's name: (profile, window)}
         self.missing = []
         self.compared = {}
-        measured = {kind: {backend: self._backend(kind, backend, chosen.rows) for backend in chosen.backends}
+        measured = {kind: {pair.name: self._pair(kind, pair.name, chosen.rows) for pair in chosen.pairs}
                     for kind in chosen.kinds}
-        for kind, by_backend in measured.items():
+        for kind, by_pair in measured.items():
             self.compared[kind] = [
-                (row, table.compare(row, {backend: rows.get(row.name, {}) for backend, rows in by_backend.items()}))
+                (row, table.compare(row, {pair: rows.get(row.name, {}) for pair, rows in by_pair.items()}))
                 for row in chosen.rows]
-        for (kind, name), both in self._measured.items():
-            self._write_comparison(kind, name, both)
-        if not any(rows for by_backend in measured.values() for rows in by_backend.values()):
+        for (kind, name), by_pair in self._measured.items():
+            kernel = by_pair.pop(pairs.KERNEL.name, None)
+            for pair, ours in by_pair.items() if kernel else ():
+                self._write_comparison(kind, name, pair, (kernel, ours))
+        if not any(rows for by_pair in measured.values() for rows in by_pair.values()):
             self.compared = {}
 
     def as_json(self):
@@ -37,19 +39,19 @@ class Results:
                 "guests": {kind: {row.name: {"title": row.title, "figures": lines} for row, lines in rows}
                            for kind, rows in self.compared.items()}}
 
-    def _backend(self, kind, backend, rows):
+    def _pair(self, kind, pair, rows):
         """{row's name: figures}; the profiles are written on the way."""
-        folder = self._folder / f"{kind}-{backend}"
+        folder = self._folder / f"{kind}-{pair}"
         found = {}
         names = None
         for row in rows:
             file = folder / f"{row.name}.json"
             if not file.exists():
-                self.missing.append(f"{kind} {backend} {row.name}")
+                self.missing.append(f"{kind} {pair} {row.name}")
                 continue
             names = names or self._symbols(folder)
             where, window, found[row.name] = self._row(row, file, names)
-            self._measured.setdefault((kind, row.name), {})[backend] = where, window
+            self._measured.setdefault((kind, row.name), {})[pair] = where, window
         return found
 
     def _symbols(self, folder):
@@ -73,12 +75,11 @@ class Results:
                         "\n", encoding="utf-8")
         self.profiles.append(path)
 
-    def _write_comparison(self, kind, name, both):
+    def _write_comparison(self, kind, name, pair, both):
         # A packet of TCP may be one segment or forty: there a megabyte compares.
         unit, count = ("MB", figures.megabytes) if name.startswith("tcp") else ("packet", figures.packets)
-        sides = [(where, count(window)) for where, window in map(both.get, table.BACKENDS) if count(window)] \
-            if len(both) == 2 else []
+        sides = [(where, count(window)) for where, window in both if count(window)]
         if len(sides) == 2:
-            path = self._out / f"{kind}-{name}.txt"
-            path.write_text(f"{name}, {kind} guest. {profile.comparison(*sides, unit)}\n", encoding="utf-8")
+            path = self._out / f"{kind}-{name}-{pair}-to-kernel.txt"
+            path.write_text(f"{name}, {kind} guest, {pair}. {profile.comparison(*sides, unit)}\n", encoding="utf-8")
             self.profiles.append(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from report import counts, figures, profile, rows, symbols, table  # noqa: E402
+from report import counts, figures, pairs, profile, rows, symbols, table  # noqa: E402
 
 XEN = 0xffff82d040200000
 KERNEL = 0xffffffff81000000
@@ -142,17 +142,29 @@ class Table(unittest.TestCase):
             with self.subTest(name=name, ratio=ratio):
                 figure = row(name).figure
                 [line] = table.compare(row(name), {"kernel": {figure: 100}, "hush": {figure: 100 * ratio}})
-                self.assertEqual((line["ratio"], line["met"]), (ratio, met))
+                found = line["pairs"]["hush"]
+                self.assertEqual((found["ratio"], found["met"]), (ratio, met))
 
     def test_one_back_end_alone_has_no_ratio(self):
         [line] = table.compare(row("ping"), {"hush": {"milliseconds": 0.1}})
-        self.assertEqual((line["kernel"], line["ratio"], line["met"]), (None, None, None))
+        self.assertEqual(line["pairs"], {"hush": {"value": 0.1, "ratio": None, "goal": "<= 1.25", "met": None}})
+
+    def test_each_pair_has_its_own_goal(self):
+        [line] = table.compare(row("tcp_tx"), {name: {"mbit_per_second": rate} for name, rate in
+                                               (("kernel", 1000), ("hush", 1200), ("netif", 1300), ("area", 1400))})
+        self.assertEqual({name: cell["met"] for name, cell in line["pairs"].items()},
+                         {"kernel": None, "hush": True, "netif": None, "area": False})
+
+    def test_pairs_by_name(self):
+        self.assertEqual([pair.name for pair in pairs.chosen("area,kernel")], ["kernel", "area"])
+        with self.assertRaisesRegex(ValueError, "no pair nonsense; there are kernel hush netif area"):
+            pairs.chosen("nonsense,area")
 
     def test_text(self):
         lines = table.compare(row("tcp_tx"), {"kernel": {"mbit_per_second": 3240, "events": 0.2},
                                               "hush": {"mbit_per_second": 2810, "events": 0.05}})
-        shown = table.text("pv", [(row("tcp_tx"), lines)]).splitlines()
-        self.assertRegex(shown[0], r"^stock PV guest +kernel netback +hush-backd +ratio +goal$")
+        shown = table.text("pv", pairs.chosen("kernel,hush"), [(row("tcp_tx"), lines)]).splitlines()
+        self.assertRegex(shown[0], r"^PV guest +kernel netback +hush-backd +ratio +goal$")
         self.assertRegex(shown[2], r"^  Mbit/s +3,240 +2,810 +0\.87 +>= 1 +missed$")
         self.assertRegex(shown[3], r"^  events a packet +0\.200 +0\.050 +0\.25 +<= 0\.5 +met$")
 
