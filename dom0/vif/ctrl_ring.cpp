@@ -29,6 +29,8 @@ Result<std::unique_ptr<CtrlRing>> CtrlRing::connect(event::DataThread& thread, B
   });
   if (!port) return port.error();
   ring->port_ = *port;
+  // A predecessor may have been killed between an answer and its event, and the guest waits for that one.
+  if (ring->ring_.position().consumed != 0) thread.notify(ring->port_);
   ring->run_soon();  // requests may have been there before the channel was
   return ring;
 }

@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/netif_queue.hpp"
 #include "tests/support/back_rig.hpp"
 
@@ -182,6 +183,32 @@ TEST_F(Channels, TakingOverATrafficTellsTheGuest) {
   ASSERT_TRUE(queue);
   EXPECT_EQ(xen.notifies(), 2U) << "each channel once";
   disconnect(*queue);
+}
+
+// So does its control ring: the guest may wait for an answer that is there.
+TEST_F(Channels, TakingOverAControlRingTellsTheGuest) {
+  auto& page = shm::layout_at<netif::CtrlSring>(xen.page(data).bytes);
+  auto front = netif::CtrlFront::create(page);
+  dom0::Steering steering(1, *worker.memory);
+  const auto connect_to = [&](std::uint32_t port) {
+    return worker.thread->call([&] {
+      return dom0::CtrlRing::connect(*worker.thread, *worker.memory, kGuest, {Gref{data}, EvtchnPort{port}},
+                                     steering, [this](const std::string& reason) { on_fault(reason); });
+    });
+  };
+  auto fresh = connect_to(tx_port);
+  ASSERT_TRUE(fresh);
+  settle();
+  EXPECT_EQ(xen.notifies(), 0U) << "a fresh ring owes nothing";
+  worker.thread->call([&] { fresh->reset(); });
+  front.put(netif::CtrlRequest{});
+  (void)front.publish();
+  page.rsp_prod.store(1, std::memory_order_seq_cst);
+  auto ring = connect_to(rx_port);
+  ASSERT_TRUE(ring);
+  EXPECT_EQ(xen.notifies(), 1U);
+  worker.thread->call([&] { ring->reset(); });
+  EXPECT_EQ(faults, 0);
 }
 
 // What posts itself to the loop again and again (a control ring whose guest never stops asking) gets its
