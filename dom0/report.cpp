@@ -94,6 +94,17 @@ void add_rings(json& queue, const QueueLook& look) {
   queue["guest_rx"] = words_json(area.rx, area.header.guest_rx_ring, area.header.guest_rx_max_frame);
 }
 
+// The hop inside this domain, both ways together.
+json wire_json(const Vif& vif) {
+  const auto both = [&](auto in, auto out) {
+    return sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.area.in.*in; }) +
+           sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.area.out.*out; });
+  };
+  return {{"number", vif.settings().values.wire},
+          {"hops_woken", both(&relay::InCounters::hops_woken, &relay::OutCounters::hops_woken)},
+          {"hops_saved", both(&relay::InCounters::hops_saved, &relay::OutCounters::hops_saved)}};
+}
+
 json settings_json(const xenstore::Resolved& settings) {
   json lines = json::array();
   for (std::size_t i = 0; i < xenstore::kVifSettings; ++i) {
@@ -171,6 +182,8 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
   if (!vif.connected()) return all;
   all["features"]["frontend"] = features_json(vif.frontend_features());
   all["features"]["in_use"] = features_json(vif.features_in_use());
+  if (vif.on_area_path() && vif.settings().values.port == xenstore::PortKind::wire)
+    all["wire"] = wire_json(vif);
   const auto looks = vif.look();
   for (std::size_t i = 0; i < looks.size(); ++i) {
     const QueueLook& look = looks[i].queue;

@@ -82,6 +82,7 @@ inline constexpr char kAreaLimit[] = "area-limit";
 inline constexpr char kAreaStall[] = "area-stall";
 inline constexpr char kPort[] = "port";
 inline constexpr char kPortFrame[] = "port-frame";
+inline constexpr char kWire[] = "wire";
 
 // Elsewhere
 inline constexpr char kLocalDomain[] = "/local/domain";

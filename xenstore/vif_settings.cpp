@@ -49,10 +49,14 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
      "an end that takes nothing from an area for so long is stalled, and what is for it is dropped",
      &VifSettings::area_stall},
     {key::kPort, "", 0, 0, "tap", Acts::at_next_connect,
-     "what stands behind a guest's areas: its interface, or for measuring a sink, a source or an echo",
+     "what stands behind a guest's areas: its interface, a wire to another vif, or for measuring a sink, a "
+     "source "
+     "or an echo",
      &VifSettings::port},
     {key::kPortFrame, "bytes", 14, 65550, "1514", Acts::at_next_connect, "length of a source's frames",
      &VifSettings::port_frame},
+    {key::kWire, "", 0, 65535, "0", Acts::at_next_connect,
+     "the number of a wire, for the two vifs whose port is that wire", &VifSettings::wire},
 }};
 
 bool take_rate(std::string_view text, Rate& into) {
@@ -147,7 +151,8 @@ std::string accepted(const SettingInfo& setting) {
     return "bytes,microseconds as in 25000,20000, with 1 to " + std::to_string(setting.high) +
            " bytes and at most " + std::to_string(kMaxInterval) + " microseconds; 0,0 is no limit";
   if (std::holds_alternative<bool VifSettings::*>(setting.member)) return "1 or 0";
-  if (std::holds_alternative<PortKind VifSettings::*>(setting.member)) return "tap, sink, source or echo";
+  if (std::holds_alternative<PortKind VifSettings::*>(setting.member))
+    return "tap, sink, source, echo or wire";
   return "a number of " + std::string(setting.unit) + " from " + std::to_string(setting.low) + " to " +
          std::to_string(setting.high);
 }

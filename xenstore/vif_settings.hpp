@@ -37,8 +37,9 @@ enum class PortKind : std::uint8_t {
   sink,    // reads each frame of the guest, to the last byte, and forgets it
   source,  // sends the guest frames without end
   echo,    // sends the guest each of its frames back
+  wire,    // another vif of this daemon
 };
-inline constexpr std::array<std::string_view, 4> kPortKinds{"tap", "sink", "source", "echo"};
+inline constexpr std::array<std::string_view, 5> kPortKinds{"tap", "sink", "source", "echo", "wire"};
 
 struct VifSettings {
   Rate rate;
@@ -54,6 +55,7 @@ struct VifSettings {
   std::chrono::milliseconds area_stall{};  // a guest that takes nothing from its area for so long is stalled
   PortKind port = PortKind::tap;           // of the area path
   std::uint32_t port_frame = 0;            // bytes of a source's frames
+  std::uint32_t wire = 0;                  // which one, where the port is one; 0: none
   bool operator==(const VifSettings&) const = default;
 };
 
@@ -71,7 +73,7 @@ struct SettingInfo {
       member;  // where a value goes, which is also what kind of value it is
 };
 
-inline constexpr std::size_t kVifSettings = 13;
+inline constexpr std::size_t kVifSettings = 14;
 [[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
 [[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
 // Takes the text into its member. False, and nothing changed: it is no value of this setting.

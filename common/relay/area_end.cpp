@@ -20,9 +20,15 @@ AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndC
       watch_timer_(thread.loop()) {
   if (port.fd() >= 0)
     watcher_ = std::make_unique<event::FdWatcher>(thread.loop(), port.fd(), [this] { wake(); });
+  port.attach([this, &loop = thread.loop(), alive = std::weak_ptr(alive_)] {
+    boost::asio::post(loop, [this, alive] {
+      if (!alive.expired()) wake();
+    });
+  });
 }
 
 AreaEnd::~AreaEnd() {
+  port_.attach(nullptr);
   thread_.leave_out(*this);
 }
 
@@ -61,6 +67,7 @@ bool AreaEnd::turn() {
 void AreaEnd::stay_awake() {
   if (std::exchange(sleeping_, false)) in_.awake();
   if (std::exchange(waiting_, false)) out_.awake();
+  if (std::exchange(port_rests_, false)) port_.awake();
 }
 
 // One index and at most one event for a batch, each way. First what the peer may fill, then what it may read.
@@ -119,7 +126,9 @@ bool AreaEnd::rest() {
     calm = calm && waiting_;
     if (waiting_ && !watching_) watch();
   }
-  return calm;
+  if (!calm) return false;
+  port_rests_ = true;
+  return port_.rest();
 }
 
 // Takes events again. Work is what both directions did: an event may be of either.

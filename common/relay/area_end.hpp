@@ -89,6 +89,7 @@ class AreaEnd final : private event::Served {
   std::unique_ptr<event::FdWatcher> watcher_;  // of the port; null: it has no descriptor
   bool sleeping_ = false;                      // the mode word has the number of a sleep
   bool waiting_ = false;                       // the room word has
+  bool port_rests_ = false;                    // the port was asked to rest
   bool short_of_credit_ = false;
   boost::asio::steady_timer credit_timer_;
   Progress progress_;

@@ -17,6 +17,8 @@ struct InCounters {
   Counter sleeps;         // times that it published a sleep number and slept
   Counter second_looks;   // times that it did not sleep, since the second look found something
   Counter notifies_sent;  // events to a producer that waited for room
+  Counter hops_woken;     // batches to another data thread that slept, and was woken
+  Counter hops_saved;     // to one that was awake
   std::array<Counter, kDrops> drops;
 };
 
@@ -30,6 +32,8 @@ struct OutCounters {
   Counter notifies_late;   // events to one that stood still, whatever its mode word said
   Counter room_waits;      // times that it waited for room
   Counter stalls;          // times that the peer was found to stand still
+  Counter hops_woken;      // batches from another data thread that waited for room in the hop, and was woken
+  Counter hops_saved;      // from one that was awake
   std::array<Counter, kDrops> drops;
 };
 
@@ -39,14 +43,16 @@ struct NamedCount {
   const char* name;
   Counter Counters::*counter;
 };
-inline constexpr std::array<NamedCount<InCounters>, 6> kInCounts{
+inline constexpr std::array<NamedCount<InCounters>, 8> kInCounts{
     {{"packets", &InCounters::packets},
      {"bytes", &InCounters::bytes},
      {"batches", &InCounters::batches},
      {"notifies_sent", &InCounters::notifies_sent},
      {"sleeps", &InCounters::sleeps},
-     {"second_looks", &InCounters::second_looks}}};
-inline constexpr std::array<NamedCount<OutCounters>, 8> kOutCounts{
+     {"second_looks", &InCounters::second_looks},
+     {"hops_woken", &InCounters::hops_woken},
+     {"hops_saved", &InCounters::hops_saved}}};
+inline constexpr std::array<NamedCount<OutCounters>, 10> kOutCounts{
     {{"packets", &OutCounters::packets},
      {"bytes", &OutCounters::bytes},
      {"batches", &OutCounters::batches},
@@ -54,7 +60,9 @@ inline constexpr std::array<NamedCount<OutCounters>, 8> kOutCounts{
      {"notifies_saved", &OutCounters::notifies_saved},
      {"notifies_late", &OutCounters::notifies_late},
      {"room_waits", &OutCounters::room_waits},
-     {"stalls", &OutCounters::stalls}}};
+     {"stalls", &OutCounters::stalls},
+     {"hops_woken", &OutCounters::hops_woken},
+     {"hops_saved", &OutCounters::hops_saved}}};
 
 struct EndCounters {
   InCounters in;

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -24,11 +25,13 @@ enum class Drop : std::uint8_t {
   too_short,     // no Ethernet header
   too_long,      // longer than the ring's longest frame
   peer_stalled,  // the peer takes nothing
+  unplugged,     // nothing is behind the port
 };
-inline constexpr std::size_t kDrops = 5;
+inline constexpr std::size_t kDrops = 6;
 [[nodiscard]] constexpr std::string_view name(Drop drop) {
-  constexpr std::array<std::string_view, kDrops> kNames{"area_bad_offload", "area_refused", "area_too_short",
-                                                        "area_too_long", "area_peer_stalled"};
+  constexpr std::array<std::string_view, kDrops> kNames{"area_bad_offload",  "area_refused",
+                                                        "area_too_short",    "area_too_long",
+                                                        "area_peer_stalled", "area_unplugged"};
   return kNames[static_cast<std::size_t>(drop)];
 }
 
@@ -84,6 +87,12 @@ class Port {
   [[nodiscard]] virtual bool holds_back() const { return false; }
   // Readable when it has frames to give; -1: it never waits for a descriptor.
   [[nodiscard]] virtual int fd() const { return -1; }
+  // Where it has neither: the end is woken by what attach() gave (any thread may call it; null: the end is
+  // gone) once rest() was true and there are frames to give, or room for what it holds back. False: there are
+  // already. After each rest() comes an awake() before the next turn.
+  virtual void attach(std::function<void()>) {}
+  [[nodiscard]] virtual bool rest() { return true; }
+  virtual void awake() {}
   // Not empty: it cannot go on.
   [[nodiscard]] virtual std::string_view fault() const { return {}; }
   virtual void capture_to(net::Capture*) {}  // null: off

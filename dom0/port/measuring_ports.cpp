@@ -70,6 +70,7 @@ void EchoPort::turn(relay::Exchange& exchange) {
 std::unique_ptr<relay::Port> make_measuring_port(xenstore::PortKind kind, std::uint32_t frame) {
   switch (kind) {
     case xenstore::PortKind::tap:
+    case xenstore::PortKind::wire:
       break;
     case xenstore::PortKind::sink:
       return std::make_unique<SinkPort>();

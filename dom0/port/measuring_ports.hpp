@@ -43,7 +43,8 @@ class EchoPort final : public relay::Port {
   std::uint32_t lacks_room_ = 0;
 };
 
-// Null for a TAP, which needs its interface. frame: bytes of a source's frames.
+// Null for a TAP, which needs its interface, and for a wire, which needs another vif. frame: bytes of a
+// source's frames.
 [[nodiscard]] std::unique_ptr<relay::Port> make_measuring_port(xenstore::PortKind kind, std::uint32_t frame);
 
 }  // namespace hush::dom0

@@ -295,18 +295,32 @@ xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
 }
 
 Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number) {
-  auto port = make_measuring_port(settings_.values.port, settings_.values.port_frame);
-  if (!port) port = std::make_unique<relay::TapPort>(tap_.fd(number));
+  auto port = make_port(number, frontend.queues.size());
+  if (!port) return port.error();
   Worker& worker = host_.least_loaded();
   constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;
   const AreaQueue::Setup setup{id_.domid, frontend.queues[number], settings_.values.area_limit / kPagesOfAKib,
                                timeouts()};
   auto queue = worker.thread->call([&] {
-    return AreaQueue::connect(worker, setup, std::move(port), counters_[number], reports_of(number));
+    return AreaQueue::connect(worker, setup, std::move(*port), counters_[number], reports_of(number));
   });
   if (!queue) return queue.error();
+  const bool offloads = static_cast<const AreaQueue&>(**queue).takes_offloads();
   place(worker, std::move(*queue));
+  if (settings_.values.port == xenstore::PortKind::wire && !offloads)
+    return error(
+        "a wire carries what the other guest's kernel leaves undone: its rings must have 256 KiB or more");
   return {};
+}
+
+Result<std::unique_ptr<relay::Port>> Vif::make_port(std::size_t number, std::size_t queues) {
+  if (settings_.values.port == xenstore::PortKind::wire) {
+    if (queues != 1) return error("a wire has one queue: set max-queues to 1");
+    return host_.wires.join(settings_.values.wire, counters_[number].area);
+  }
+  if (auto measuring = make_measuring_port(settings_.values.port, settings_.values.port_frame))
+    return measuring;
+  return std::unique_ptr<relay::Port>(std::make_unique<relay::TapPort>(tap_.fd(number)));
 }
 
 void Vif::place(Worker& worker, std::unique_ptr<Queue> queue) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/net/tap.hpp"
+#include "dom0/port/wire.hpp"
 #include "dom0/settings.hpp"
 #include "dom0/vif/area_queue.hpp"
 #include "dom0/vif/backend_fsm.hpp"
@@ -27,6 +28,7 @@ struct Host {
   std::vector<Worker> workers;
   Settings& settings;
   QueueLedger ledger{};  // queues of all vifs
+  Wires wires{};
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -91,6 +93,7 @@ class Vif {
   Result<void> connect(const xenstore::BackendSettings& settings);
   [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
   Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number);
+  Result<std::unique_ptr<relay::Port>> make_port(std::size_t number, std::size_t queues);
   Result<void> add_queues(const xenstore::FrontendOffer& frontend);
   Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
   Result<void> add_control(const xenstore::FrontendOffer& frontend);

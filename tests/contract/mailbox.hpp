@@ -17,7 +17,8 @@ class Mailbox {
   bool open() const { return store_ != nullptr; }
   // Removes both nodes.
   void clear();
-  // Whether the other side's node is there. Once it has answered it stays until the domain goes, with all its nodes.
+  // Whether the other side's node is there. Once it has answered it stays until the domain goes, with all its
+  // nodes.
   bool other_is_there();
   bool put(unsigned number, const std::string& text);
   // The other side's message once its number is at least that. False where its node is gone (number > 0 was

@@ -63,6 +63,9 @@ TEST(HushctlPrint, ShowHasTheWordsOfAnAreaAndWhyOneIsRefused) {
        {"mode area", "mode word", "room word", "262144", "4711", "4695", "39", "version 1"})
     EXPECT_THAT(text, HasSubstr(part));
   EXPECT_EQ(text.find("refused"), std::string::npos);
+  EXPECT_EQ(printed(print_show, vif).find("hops"), std::string::npos);
+  vif["wire"] = {{"number", 7}, {"hops_woken", 3}, {"hops_saved", 90}};
+  EXPECT_THAT(printed(print_show, vif), HasSubstr("wire 7: 3 hops woken, 90 saved\n"));
   vif["area_refused"] = "generation 0";
   EXPECT_THAT(printed(print_show, vif), HasSubstr("netif path: generation 0\n"));
 }

@@ -4,42 +4,19 @@
 
 #include <cstring>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "common/relay/progress.hpp"
 #include "common/relay/tap_port.hpp"
+#include "tests/support/area_ring.hpp"
 #include "tests/support/socket_tap.hpp"
 
 namespace hush::relay {
 namespace {
 
+using test::numbered;
 using Bytes = test::SocketTap::Bytes;
-
-// Numbered: length and all bytes follow from n.
-Bytes numbered(std::uint32_t n, std::size_t length) {
-  Bytes bytes(length);
-  for (std::size_t i = 0; i < length; ++i) bytes[i] = static_cast<std::byte>((n + 1) * 37 + i * 11 + i / 256);
-  return bytes;
-}
-
-// A ring in this process, and both ends of it.
-struct Ring {
-  explicit Ring(std::uint32_t size)
-      : memory(new (std::align_val_t{128}) std::byte[size]),
-        bytes(memory.get(), size),
-        producer(words, bytes, std::min(area::kMaxFrame, area::max_frame_of(size))),
-        consumer(words, bytes, std::min(area::kMaxFrame, area::max_frame_of(size))) {}
-  struct Free {
-    void operator()(std::byte* p) const { operator delete[](p, std::align_val_t{128}); }
-  };
-  std::unique_ptr<std::byte[], Free> memory;
-  alignas(128) std::byte word_bytes[sizeof(area::SharedWords)]{};
-  area::SharedWords& words = shm::layout_at<area::SharedWords>(word_bytes);
-  shm::ByteRing bytes;
-  area::SharedProducer producer;
-  area::SharedConsumer consumer;
-};
+using Ring = test::AreaRing;
 
 class Allowance final : public Meter {
  public:

@@ -103,7 +103,7 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
                                {key::kGrantBudget, "1028", "a"},  {key::kMaxQueues, "3", "a"},
                                {key::kRate, "5,6", "a"},          {key::kAreaLimit, "640", "a"},
                                {key::kAreaStall, "13", "a"},      {key::kPort, "echo", "a"},
-                               {key::kPortFrame, "99", "a"}};
+                               {key::kPortFrame, "99", "a"},      {key::kWire, "7", "a"}};
   VifSettings expected;
   expected.rate = {5, microseconds(6)};
   expected.max_queues = 3;
@@ -116,6 +116,7 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
   expected.area_stall = milliseconds(13);
   expected.port = PortKind::echo;
   expected.port_frame = 99;
+  expected.wire = 7;
   EXPECT_EQ(said.size(), kVifSettings);
   EXPECT_EQ(resolve(said).values, expected);
 }

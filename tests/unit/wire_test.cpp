@@ -1,174 +1,193 @@
-// Is our wire layout Xen's? Every struct, offset and number of common/netif/wire.hpp against <xen/io/netif.h>
-// and <xen/io/ring.h>. All of it is decided at compile time: a difference is a build failure.
-#include "common/netif/wire.hpp"
+// Does a wire carry the frames of two vifs whole and in order, wake only who sleeps, and let either end go?
+#include "dom0/port/wire.hpp"
 
 #include <gtest/gtest.h>
 
-#include <bit>
-#include <cstddef>
+#include <cstring>
 
-#include "common/netif/assemble.hpp"
-#include "tests/support/xen_ring.hpp"
+#include "tests/support/area_ring.hpp"
 
-namespace hush::netif {
+namespace hush::dom0 {
 namespace {
 
-#define SAME_STRUCT(ours, xens) static_assert(sizeof(ours) == sizeof(xens) && alignof(ours) == alignof(xens))
-#define SAME_FIELD(ours, our_field, xens, xen_field)                     \
-  static_assert(offsetof(ours, our_field) == offsetof(xens, xen_field)); \
-  static_assert(sizeof(ours::our_field) == sizeof(xens::xen_field));     \
-  static_assert(std::is_signed_v<decltype(ours::our_field)> == std::is_signed_v<decltype(xens::xen_field)>)
+using test::FrameBytes;
+using test::numbered;
 
-SAME_STRUCT(TxRequest, netif_tx_request);
-SAME_FIELD(TxRequest, gref, netif_tx_request, gref);
-SAME_FIELD(TxRequest, offset, netif_tx_request, offset);
-SAME_FIELD(TxRequest, flags, netif_tx_request, flags);
-SAME_FIELD(TxRequest, id, netif_tx_request, id);
-SAME_FIELD(TxRequest, size, netif_tx_request, size);
+// A vif on a wire: its guest's rings, its port, and how often it was woken.
+struct OnWire {
+  OnWire(Wires& wires, std::uint32_t number) { plug(wires, number); }
+  void plug(Wires& wires, std::uint32_t number) {
+    auto joined = wires.join(number, counters);
+    ASSERT_TRUE(joined) << joined.error().text;
+    port = std::move(*joined);
+    port->attach([this] { ++wakes; });
+  }
+  void guest_sends(const FrameBytes& frame, area::Record record = {}) {
+    record.length = static_cast<std::uint32_t>(frame.size());
+    std::byte* const place = from_guest.producer.reserve(record.length);
+    ASSERT_NE(place, nullptr);
+    std::memcpy(place, frame.data(), frame.size());
+    from_guest.producer.commit(record);
+    (void)from_guest.producer.publish();
+  }
+  FrameBytes guest_receives(area::Record* record = nullptr) {
+    area::Frame frame;
+    if (!to_guest.consumer.peek(frame)) return {};
+    if (record) *record = frame.record;
+    FrameBytes bytes(frame.bytes.begin(), frame.bytes.end());
+    (void)to_guest.consumer.release();
+    return bytes;
+  }
+  relay::Exchange turn(bool stalled = false) {
+    relay::Exchange exchange{from_guest.consumer, to_guest.producer, nullptr, stalled};
+    port->turn(exchange);
+    if (from_guest.consumer.unreleased()) (void)from_guest.consumer.release();
+    if (to_guest.producer.unpublished()) (void)to_guest.producer.publish();
+    return exchange;
+  }
 
-SAME_STRUCT(TxResponse, netif_tx_response);
-SAME_FIELD(TxResponse, id, netif_tx_response, id);
-SAME_FIELD(TxResponse, status, netif_tx_response, status);
+  test::AreaRing from_guest{1 << 18}, to_guest{1 << 18};
+  relay::EndCounters counters;
+  std::unique_ptr<relay::Port> port;
+  int wakes = 0;
+};
 
-SAME_STRUCT(RxRequest, netif_rx_request);
-SAME_FIELD(RxRequest, id, netif_rx_request, id);
-SAME_FIELD(RxRequest, pad, netif_rx_request, pad);
-SAME_FIELD(RxRequest, gref, netif_rx_request, gref);
+class WireTest : public ::testing::Test {
+ protected:
+  static std::uint32_t drops(const relay::Tally& tally, relay::Drop why) {
+    return tally.drops[static_cast<std::size_t>(why)];
+  }
+  // Sends until the hop is full; how many frames it holds.
+  std::uint32_t fill_the_hop() {
+    std::uint32_t sent = 0;
+    while (!a.port->holds_back()) {
+      a.guest_sends(numbered(sent++, 60'000));
+      (void)a.turn();
+      EXPECT_LT(sent, 100U) << "it never holds back";
+      if (sent == 100) break;
+    }
+    return sent - 1;  // the last one stays in the guest's ring
+  }
 
-SAME_STRUCT(RxResponse, netif_rx_response);
-SAME_FIELD(RxResponse, id, netif_rx_response, id);
-SAME_FIELD(RxResponse, offset, netif_rx_response, offset);
-SAME_FIELD(RxResponse, flags, netif_rx_response, flags);
-SAME_FIELD(RxResponse, status, netif_rx_response, status);
+  Wires wires;
+  OnWire a{wires, 5}, b{wires, 5};
+};
 
-static_assert(sizeof(ExtraInfo) == sizeof(netif_extra_info));
-SAME_FIELD(ExtraInfo, type, netif_extra_info, type);
-SAME_FIELD(ExtraInfo, flags, netif_extra_info, flags);
-static_assert(offsetof(ExtraInfo, body) == offsetof(netif_extra_info, u));
-static_assert(sizeof(ExtraInfo::body) == sizeof(netif_extra_info::u));
-
-using XenGso = decltype(netif_extra_info{}.u.gso);
-SAME_STRUCT(GsoBody, XenGso);
-SAME_FIELD(GsoBody, size, XenGso, size);
-SAME_FIELD(GsoBody, type, XenGso, type);
-SAME_FIELD(GsoBody, pad, XenGso, pad);
-SAME_FIELD(GsoBody, features, XenGso, features);
-
-using XenMcast = decltype(netif_extra_info{}.u.mcast);
-SAME_STRUCT(MulticastBody, XenMcast);
-SAME_FIELD(MulticastBody, address, XenMcast, addr);
-
-using XenHash = decltype(netif_extra_info{}.u.hash);
-SAME_STRUCT(HashBody, XenHash);
-SAME_FIELD(HashBody, type, XenHash, type);
-SAME_FIELD(HashBody, algorithm, XenHash, algorithm);
-SAME_FIELD(HashBody, value, XenHash, value);
-
-SAME_STRUCT(CtrlRequest, xen_netif_ctrl_request);
-SAME_FIELD(CtrlRequest, id, xen_netif_ctrl_request, id);
-SAME_FIELD(CtrlRequest, type, xen_netif_ctrl_request, type);
-SAME_FIELD(CtrlRequest, data, xen_netif_ctrl_request, data);
-SAME_STRUCT(CtrlResponse, xen_netif_ctrl_response);
-SAME_FIELD(CtrlResponse, id, xen_netif_ctrl_response, id);
-SAME_FIELD(CtrlResponse, type, xen_netif_ctrl_response, type);
-SAME_FIELD(CtrlResponse, status, xen_netif_ctrl_response, status);
-SAME_FIELD(CtrlResponse, data, xen_netif_ctrl_response, data);
-
-static_assert(tx_flag::kCsumBlank == NETTXF_csum_blank);
-static_assert(tx_flag::kDataValidated == NETTXF_data_validated);
-static_assert(tx_flag::kMoreData == NETTXF_more_data);
-static_assert(tx_flag::kExtraInfo == NETTXF_extra_info);
-static_assert(rx_flag::kDataValidated == NETRXF_data_validated);
-static_assert(rx_flag::kCsumBlank == NETRXF_csum_blank);
-static_assert(rx_flag::kMoreData == NETRXF_more_data);
-static_assert(rx_flag::kExtraInfo == NETRXF_extra_info);
-
-static_assert(status::kOkay == NETIF_RSP_OKAY);
-static_assert(status::kError == NETIF_RSP_ERROR);
-static_assert(status::kDropped == NETIF_RSP_DROPPED);
-static_assert(status::kNull == NETIF_RSP_NULL);
-
-static_assert(extra::kGso == XEN_NETIF_EXTRA_TYPE_GSO);
-static_assert(extra::kMcastAdd == XEN_NETIF_EXTRA_TYPE_MCAST_ADD);
-static_assert(extra::kMcastDel == XEN_NETIF_EXTRA_TYPE_MCAST_DEL);
-static_assert(extra::kHash == XEN_NETIF_EXTRA_TYPE_HASH);
-static_assert(extra::kMax == XEN_NETIF_EXTRA_TYPE_MAX);
-static_assert(extra::kMore == XEN_NETIF_EXTRA_FLAG_MORE);
-static_assert(extra::kGsoTcpV4 == XEN_NETIF_GSO_TYPE_TCPV4);
-static_assert(extra::kGsoTcpV6 == XEN_NETIF_GSO_TYPE_TCPV6);
-static_assert(ctrl::kGetHashFlags == XEN_NETIF_CTRL_TYPE_GET_HASH_FLAGS);
-static_assert(ctrl::kSetHashFlags == XEN_NETIF_CTRL_TYPE_SET_HASH_FLAGS);
-static_assert(ctrl::kSetHashKey == XEN_NETIF_CTRL_TYPE_SET_HASH_KEY);
-static_assert(ctrl::kGetHashMappingSize == XEN_NETIF_CTRL_TYPE_GET_HASH_MAPPING_SIZE);
-static_assert(ctrl::kSetHashMappingSize == XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING_SIZE);
-static_assert(ctrl::kSetHashMapping == XEN_NETIF_CTRL_TYPE_SET_HASH_MAPPING);
-static_assert(ctrl::kSetHashAlgorithm == XEN_NETIF_CTRL_TYPE_SET_HASH_ALGORITHM);
-static_assert(ctrl::kGetGrefMappingSize == XEN_NETIF_CTRL_TYPE_GET_GREF_MAPPING_SIZE);
-static_assert(ctrl::kAddGrefMapping == XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING);
-static_assert(ctrl::kDelGrefMapping == XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING);
-static_assert(ctrl_status::kSuccess == XEN_NETIF_CTRL_STATUS_SUCCESS);
-static_assert(ctrl_status::kNotSupported == XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED);
-static_assert(ctrl_status::kInvalidParameter == XEN_NETIF_CTRL_STATUS_INVALID_PARAMETER);
-static_assert(ctrl_status::kBufferOverflow == XEN_NETIF_CTRL_STATUS_BUFFER_OVERFLOW);
-static_assert(hash_algorithm::kNone == XEN_NETIF_CTRL_HASH_ALGORITHM_NONE);
-static_assert(hash_algorithm::kToeplitz == XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ);
-static_assert(hash_type::kIpv4 == _XEN_NETIF_CTRL_HASH_TYPE_IPV4);
-static_assert(hash_type::kIpv4Tcp == _XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP);
-static_assert(hash_type::kIpv6 == _XEN_NETIF_CTRL_HASH_TYPE_IPV6);
-static_assert(hash_type::kIpv6Tcp == _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP);
-static_assert(hash_type::kAll == (XEN_NETIF_CTRL_HASH_TYPE_IPV4 | XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP |
-                                  XEN_NETIF_CTRL_HASH_TYPE_IPV6 | XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP));
-static_assert(kMaxDataSlots == XEN_NETIF_NR_SLOTS_MIN + 1);
-
-// The ring page. Sring's words are private to common/shm, so their order is asserted by offset.
-template <class Ours, class Xens>
-constexpr bool same_ring() {
-  return offsetof(Ours, req_prod) == offsetof(Xens, req_prod) &&
-         offsetof(Ours, req_event) == offsetof(Xens, req_event) &&
-         offsetof(Ours, rsp_prod) == offsetof(Xens, rsp_prod) &&
-         offsetof(Ours, rsp_event) == offsetof(Xens, rsp_event) &&
-         offsetof(Ours, reserved) == offsetof(Xens, pvt) &&
-         sizeof(Ours::reserved) == sizeof(Xens::pvt) + sizeof(Xens::__pad) &&
-         offsetof(Ours, slot) == offsetof(Xens, ring) && sizeof(Ours::slot[0]) == sizeof(Xens::ring[0]) &&
-         sizeof(Ours) <= kPageSize && alignof(Ours) == alignof(Xens);
+TEST_F(WireTest, FramesOfEachLengthCrossBothWays) {
+  std::uint32_t n = 0;
+  area::Record record;
+  for (const std::size_t length : {14UL, 60UL, 1514UL, 65550UL}) {
+    a.guest_sends(numbered(n, length), {.flags = area::kNeedsChecksum, .checksum_offset = 4});
+    b.guest_sends(numbered(n + 100, length));
+    EXPECT_EQ(a.turn().taken.packets, 1U);
+    EXPECT_EQ(b.turn().given.bytes, length);
+    (void)a.turn();
+    EXPECT_EQ(b.guest_receives(&record), numbered(n, length)) << length;
+    EXPECT_EQ(record.flags, area::kNeedsChecksum);
+    EXPECT_EQ(record.checksum_offset, 4);
+    EXPECT_EQ(a.guest_receives(), numbered(n + 100, length)) << length;
+    ++n;
+  }
+  EXPECT_FALSE(b.turn().given.moved());
 }
-static_assert(same_ring<TxSring, netif_tx_sring>());
-static_assert(same_ring<RxSring, netif_rx_sring>());
-static_assert(same_ring<CtrlSring, xen_netif_ctrl_sring>());
-static_assert(CtrlSring::kSlots == __CONST_RING_SIZE(xen_netif_ctrl, kPageSize));
-static_assert(TxSring::kSlots == __CONST_RING_SIZE(netif_tx, kPageSize));
-static_assert(RxSring::kSlots == __CONST_RING_SIZE(netif_rx, kPageSize));
 
-// Other message sizes than netif's: the slot count follows the same rule as Xen's.
-struct Wide {
-  std::uint32_t words[7];
-};
-struct Narrow {
-  std::uint32_t word;
-};
-DEFINE_RING_TYPES(wide, Wide, Narrow);
-static_assert(ring::Sring<Wide, Narrow>::kSlots == __CONST_RING_SIZE(wide, kPageSize));
-static_assert(same_ring<ring::Sring<Wide, Narrow>, wide_sring>());
+TEST_F(WireTest, OneWakeForASleepAndNoneForWhoIsAwake) {
+  a.guest_sends(numbered(1, 60));
+  (void)a.turn();
+  EXPECT_EQ(b.wakes, 0) << "it never slept";
+  EXPECT_FALSE(b.port->rest()) << "a frame is there";
+  b.port->awake();
+  (void)b.turn();
+  ASSERT_TRUE(b.port->rest());
+  for (std::uint32_t n = 2; n < 5; ++n) {
+    a.guest_sends(numbered(n, 60));
+    (void)a.turn();
+  }
+  EXPECT_EQ(b.wakes, 1);
+  EXPECT_EQ(a.counters.in.hops_woken.get(), 1U);
+  EXPECT_EQ(a.counters.in.hops_saved.get(), 3U);
+  b.port->awake();
+  (void)b.turn();
+  for (std::uint32_t n = 1; n < 5; ++n) EXPECT_EQ(b.guest_receives(), numbered(n, 60));
+}
 
-#undef SAME_STRUCT
-#undef SAME_FIELD
+TEST_F(WireTest, WhoWaitsForRoomIsWokenOnce) {
+  const std::uint32_t held = fill_the_hop();
+  ASSERT_TRUE(a.port->rest());
+  std::uint32_t taken = 0;
+  while (a.wakes == 0 && taken < held) {
+    (void)b.turn();
+    while (!b.guest_receives().empty()) ++taken;
+  }
+  EXPECT_EQ(a.wakes, 1);
+  EXPECT_EQ(b.counters.out.hops_woken.get(), 1U);
+  a.port->awake();
+  (void)a.turn();
+  EXPECT_FALSE(a.port->holds_back());
+}
 
-// What an extra-info looks like in a request's slot, byte for byte (the union members of netif.h overlap).
-TEST(Wire, GsoExtraHasXensBytes) {
-  netif_extra_info xens{};
-  xens.type = XEN_NETIF_EXTRA_TYPE_GSO;
-  xens.flags = XEN_NETIF_EXTRA_FLAG_MORE;
-  xens.u.gso.size = 1448;
-  xens.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV6;
-  xens.u.gso.features = 0x0102;
-  const auto ours = std::bit_cast<ExtraInfo>(xens);
-  EXPECT_EQ(ours.type, extra::kGso);
-  EXPECT_EQ(ours.flags, extra::kMore);
-  const auto gso = std::bit_cast<GsoBody>(ours.body);
-  EXPECT_EQ(gso.size, 1448);
-  EXPECT_EQ(gso.type, extra::kGsoTcpV6);
-  EXPECT_EQ(gso.features, 0x0102);
+TEST_F(WireTest, WithoutAnotherEndFramesAreDroppedByName) {
+  (void)fill_the_hop();
+  ASSERT_TRUE(a.port->rest());
+  b.port.reset();
+  EXPECT_EQ(a.wakes, 1) << "nobody else makes room";
+  a.port->awake();
+  EXPECT_EQ(drops(a.turn().taken, relay::Drop::unplugged), 1U);
+  EXPECT_FALSE(a.port->holds_back());
+}
+
+TEST_F(WireTest, AnEndThatComesAgainStartsEmptyAndGoesOn) {
+  for (int round = 0; round < 50; ++round) {
+    for (std::uint32_t n = 0; n < 3; ++n) a.guest_sends(numbered(n, 40'000));
+    (void)a.turn();
+    b.port.reset();
+    b.plug(wires, 5);
+    EXPECT_FALSE(b.turn().given.moved()) << "what came before is not for this connection";
+    a.guest_sends(numbered(9, 1514));
+    (void)a.turn();
+    (void)b.turn();
+    ASSERT_EQ(b.guest_receives(), numbered(9, 1514));
+  }
+}
+
+TEST_F(WireTest, AStalledGuestDropsAndHoldsNobodyUp) {
+  (void)fill_the_hop();
+  ASSERT_TRUE(a.port->rest());
+  EXPECT_GT(drops(b.turn(true).given, relay::Drop::peer_stalled), 1U);
+  EXPECT_EQ(a.wakes, 1);
+}
+
+TEST_F(WireTest, AFrameWhoseOffloadsContradictEachOtherGoesNoFurther) {
+  a.guest_sends(numbered(1, 60), {.segmentation = area::kSegmentTcp4, .segment_size = 1448});
+  EXPECT_EQ(drops(a.turn().taken, relay::Drop::bad_offload), 1U);
+  EXPECT_FALSE(b.turn().given.moved());
+}
+
+TEST_F(WireTest, AFrameWithoutRoomAtTheGuestWaits) {
+  std::uint32_t sent = 0, got = 0;
+  while (b.port->lacks_room() == 0) {
+    a.guest_sends(numbered(sent++, 60'000));
+    (void)a.turn();
+    (void)b.turn();
+    ASSERT_LT(sent, 50U);
+  }
+  EXPECT_TRUE(b.port->rest()) << "it waits for its guest, not for the wire";
+  b.port->awake();
+  for (; got < sent; ++got) {
+    auto frame = b.guest_receives();
+    if (frame.empty()) (void)b.turn(), frame = b.guest_receives();
+    ASSERT_EQ(frame, numbered(got, 60'000)) << got;
+  }
+}
+
+TEST_F(WireTest, AWireHasTwoEndsAndANumber) {
+  relay::EndCounters counters;
+  EXPECT_NE(wires.join(5, counters).error().text.find("two ends already"), std::string::npos);
+  EXPECT_NE(wires.join(0, counters).error().text.find("no wire is named"), std::string::npos);
+  EXPECT_TRUE(wires.join(6, counters));
+  b.port.reset();
+  EXPECT_TRUE(wires.join(5, counters));
 }
 
 }  // namespace
-}  // namespace hush::netif
+}  // namespace hush::dom0

@@ -97,7 +97,8 @@ void print_counts_of(std::ostream& out, const json& vif) {
                               "notifies_saved", "events", "storms"})
     rows.push_back({std::string("  ") + counter, text(field(vif, "guest_tx"), counter),
                     text(field(vif, "guest_rx"), counter)});
-  for (const char* counter : {"sleeps", "second_looks", "notifies_late", "room_waits", "stalls"}) {
+  for (const char* counter :
+       {"sleeps", "second_looks", "notifies_late", "room_waits", "stalls", "hops_woken", "hops_saved"}) {
     const std::string tx = text(field(vif, "guest_tx"), counter), rx = text(field(vif, "guest_rx"), counter);
     if (tx + rx != "--") rows.push_back({std::string("  ") + counter, tx, rx});  // of the area path
   }
@@ -148,6 +149,9 @@ void print_show(std::ostream& out, const json& vif) {
       << ", mode " << text(vif, "mode") << '\n';
   if (text(vif, "area_refused") != "-")
     out << "  its areas are refused, it is served on the netif path: " << text(vif, "area_refused") << '\n';
+  if (const json& wire = field(vif, "wire"); !wire.empty())
+    out << "  wire " << text(wire, "number") << ": " << text(wire, "hops_woken") << " hops woken, "
+        << text(wire, "hops_saved") << " saved\n";
   if (text(vif, "fault") != "-") out << "  cut off: " << text(vif, "fault") << '\n';
   for (const auto& stall : field(vif, "stalls"))
     out << "  queue " << text(stall, "queue") << " stalled for " << text(stall, "since_ms")
