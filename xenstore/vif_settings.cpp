@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint32_t kMaxTimeout = 3'600'000;  // an hour
 constexpr std::uint32_t kMaxInterval = 60'000'000;
+constexpr std::uint32_t kMaxPolling = 1'000'000;
 constexpr std::uint32_t kMaxGrants = 1U << 20;
 constexpr std::uint32_t kMaxArea = 16401 * 4;  // KiB: common/area/README.md, section 9
 // What a complaint repeats of a bad value.
@@ -48,16 +49,33 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
     {key::kAreaStall, "ms", 1, kMaxAreaStall, "1000", Acts::at_once,
      "an end that takes nothing from an area for so long is stalled, and what is for it is dropped",
      &VifSettings::area_stall},
+    {key::kPollMode, "", 0, 0, "auto", Acts::at_once,
+     "before a sleep: auto polls where that is cheaper, event sleeps at once, poll never sleeps",
+     &VifSettings::poll_mode, true},
+    {key::kPollMin, "us", 0, kMaxPolling, "0", Acts::at_once,
+     "in mode auto a queue is polled for so long before each sleep, whatever is expected",
+     &VifSettings::poll_min, true},
+    {key::kPollMax, "us", 0, kMaxPolling, "200", Acts::at_once,
+     "in mode auto a queue is polled before a sleep for no longer; stronger than poll-min",
+     &VifSettings::poll_max, true},
     {key::kPort, "", 0, 0, "tap", Acts::at_next_connect,
      "what stands behind a guest's areas: its interface, a wire to another vif, or for measuring a sink, a "
-     "source "
-     "or an echo",
+     "source or an echo",
      &VifSettings::port},
     {key::kPortFrame, "bytes", 14, 65550, "1514", Acts::at_next_connect, "length of a source's frames",
      &VifSettings::port_frame},
     {key::kWire, "", 0, 65535, "0", Acts::at_next_connect,
      "the number of a wire, for the two vifs whose port is that wire", &VifSettings::wire},
 }};
+
+// A word out of a list, which is in the order of the enum.
+template <class Enum, std::size_t Count>
+bool take_word(std::string_view text, const std::array<std::string_view, Count>& words, Enum& into) {
+  const auto found = std::find(words.begin(), words.end(), text);
+  if (found == words.end()) return false;
+  into = static_cast<Enum>(found - words.begin());
+  return true;
+}
 
 bool take_rate(std::string_view text, Rate& into) {
   const std::size_t comma = text.find(',');
@@ -78,9 +96,10 @@ std::string shown(std::string_view text) {
   return "'" + clean + (text.size() > kShown ? "...'" : "'");
 }
 
-std::string all_names() {
+std::string all_names(bool of_guest) {
   std::string names;
-  for (const auto& setting : kTable) names += (names.empty() ? "" : ", ") + std::string(setting.name);
+  for (const auto& setting : kTable)
+    if (!of_guest || setting.of_guest) names += (names.empty() ? "" : ", ") + std::string(setting.name);
   return names;
 }
 
@@ -129,12 +148,10 @@ const SettingInfo* find_setting(std::string_view name) {
 bool take(const SettingInfo& setting, std::string_view text, VifSettings& into) {
   if (const auto* rate = std::get_if<Rate VifSettings::*>(&setting.member))
     return take_rate(text, into.**rate);
-  if (const auto* port = std::get_if<PortKind VifSettings::*>(&setting.member)) {
-    const auto found = std::find(kPortKinds.begin(), kPortKinds.end(), text);
-    if (found == kPortKinds.end()) return false;
-    into.** port = static_cast<PortKind>(found - kPortKinds.begin());
-    return true;
-  }
+  if (const auto* port = std::get_if<PortKind VifSettings::*>(&setting.member))
+    return take_word(text, kPortKinds, into.**port);
+  if (const auto* mode = std::get_if<poll::Mode VifSettings::*>(&setting.member))
+    return take_word(text, poll::kModes, into.**mode);
   const auto number = parse_number<std::uint32_t>(text, setting.low, setting.high);
   if (!number) return false;
   if (const auto* flag = std::get_if<bool VifSettings::*>(&setting.member))
@@ -143,6 +160,8 @@ bool take(const SettingInfo& setting, std::string_view text, VifSettings& into) 
     into.** count = *number;
   else if (const auto* time = std::get_if<std::chrono::milliseconds VifSettings::*>(&setting.member))
     into.** time = std::chrono::milliseconds(*number);
+  else if (const auto* moment = std::get_if<std::chrono::microseconds VifSettings::*>(&setting.member))
+    into.** moment = std::chrono::microseconds(*number);
   return true;
 }
 
@@ -153,11 +172,14 @@ std::string accepted(const SettingInfo& setting) {
   if (std::holds_alternative<bool VifSettings::*>(setting.member)) return "1 or 0";
   if (std::holds_alternative<PortKind VifSettings::*>(setting.member))
     return "tap, sink, source, echo or wire";
+  if (std::holds_alternative<poll::Mode VifSettings::*>(setting.member)) return "auto, event or poll";
   return "a number of " + std::string(setting.unit) + " from " + std::to_string(setting.low) + " to " +
          std::to_string(setting.high);
 }
 
-Resolved resolve(std::span<const Said> weakest_first) {
+namespace {
+
+Resolved resolve_for(std::span<const Said> weakest_first, bool of_guest) {
   Resolved result;
   for (std::size_t i = 0; i < kTable.size(); ++i) {
     (void)take(kTable[i], kTable[i].fallback, result.values);  // a test takes each of them
@@ -165,9 +187,10 @@ Resolved resolve(std::span<const Said> weakest_first) {
   }
   for (const Said& said : weakest_first) {
     const SettingInfo* setting = find_setting(said.key);
-    if (!setting)
+    if (!setting || (of_guest && !setting->of_guest))
       result.complaints.push_back(
-          {said.path, said.path + " is not a setting and is ignored: remove it; there are: " + all_names()});
+          {said.path, said.path + " is not a setting" + (setting ? " of a front end" : "") +
+                          " and is ignored: remove it; there are: " + all_names(of_guest)});
     else if (!take(*setting, said.text, result.values))
       result.complaints.push_back({said.path, said.path + " is " + shown(said.text) +
                                                   " and is ignored: write " + accepted(*setting) +
@@ -176,6 +199,20 @@ Resolved resolve(std::span<const Said> weakest_first) {
       result.origins[static_cast<std::size_t>(setting - kTable.data())] = {said.text, said.path};
   }
   return result;
+}
+
+}  // namespace
+
+Resolved resolve(std::span<const Said> weakest_first) {
+  return resolve_for(weakest_first, false);
+}
+
+Resolved resolve_of_guest(std::span<const Said> weakest_first) {
+  return resolve_for(weakest_first, true);
+}
+
+poll::Rules polling(const VifSettings& settings, poll::Time wake_cost) {
+  return {settings.poll_mode, settings.poll_min, settings.poll_max, wake_cost};
 }
 
 Features allowed(Features features, const VifSettings& settings) {
@@ -255,6 +292,12 @@ Result<std::vector<Said>> read_settings(const View& view, VifId id) {
   directories.push_back(own_settings_path(id));
   for (const auto& directory : directories)
     if (auto done = read_directory(view, directory, said); !done) return done.error();
+  return said;
+}
+
+Result<std::vector<Said>> read_guest_settings(const View& view, const std::string& frontend) {
+  std::vector<Said> said;
+  if (auto done = read_directory(view, frontend + "/" + key::kHushring, said); !done) return done.error();
   return said;
 }
 

@@ -6,6 +6,9 @@
 //   built in; the daemon's own options; hushring/default; the toolstack (rate alone); hushring/domain/NAME;
 //   hushring/mac/MAC; hushring/vif/DOMID/HANDLE; hushring/ in the vif's backend directory
 //
+// What a guest sets of its own end stands elsewhere: the options of its front end; hushring/ in the frontend
+// directory (read_guest_settings()).
+//
 // resolve() is pure; the reading of the store stands apart from it. A bad value never stops a vif: it is a
 // complaint of one line, and the next place counts.
 #pragma once
@@ -19,6 +22,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/poll/rules.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::xenstore {
@@ -53,9 +57,12 @@ struct VifSettings {
   std::uint32_t grant_budget = 0;                // grefs that the guest's queues may take; 0: any number
   std::uint32_t area_limit = 0;                  // KiB that the area of a queue may have; 0: no area path
   std::chrono::milliseconds area_stall{};  // a guest that takes nothing from its area for so long is stalled
-  PortKind port = PortKind::tap;           // of the area path
-  std::uint32_t port_frame = 0;            // bytes of a source's frames
-  std::uint32_t wire = 0;                  // which one, where the port is one; 0: none
+  poll::Mode poll_mode = poll::Mode::automatic;
+  std::chrono::microseconds poll_min{};  // polled before each sleep at least
+  std::chrono::microseconds poll_max{};  // at most; the stronger of the two
+  PortKind port = PortKind::tap;         // of the area path
+  std::uint32_t port_frame = 0;          // bytes of a source's frames
+  std::uint32_t wire = 0;                // which one, where the port is one; 0: none
   bool operator==(const VifSettings&) const = default;
 };
 
@@ -69,11 +76,13 @@ struct SettingInfo {
   Acts acts;
   std::string_view meaning;
   std::variant<bool VifSettings::*, std::uint32_t VifSettings::*, std::chrono::milliseconds VifSettings::*,
-               Rate VifSettings::*, PortKind VifSettings::*>
-      member;  // where a value goes, which is also what kind of value it is
+               std::chrono::microseconds VifSettings::*, Rate VifSettings::*, poll::Mode VifSettings::*,
+               PortKind VifSettings::*>
+      member;             // where a value goes, which is also what kind of value it is
+  bool of_guest = false;  // a front end has one of its own
 };
 
-inline constexpr std::size_t kVifSettings = 14;
+inline constexpr std::size_t kVifSettings = 17;
 [[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
 [[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
 // Takes the text into its member. False, and nothing changed: it is no value of this setting.
@@ -105,6 +114,11 @@ struct Resolved {
   std::vector<Complaint> complaints;         // of values and names that make no sense
 };
 [[nodiscard]] Resolved resolve(std::span<const Said> weakest_first);
+// The same for a front end, which has some of the settings; the others are complaints.
+[[nodiscard]] Resolved resolve_of_guest(std::span<const Said> weakest_first);
+
+// How an end with these settings polls. wake_cost: as measured here.
+[[nodiscard]] poll::Rules polling(const VifSettings& settings, poll::Time wake_cost);
 
 // What of the features may be offered to a guest, or used of what it offers.
 [[nodiscard]] Features allowed(Features features, const VifSettings& settings);
@@ -126,5 +140,7 @@ inline constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "i
 Result<std::string> read_domain_name(const View& view, DomId domid);
 // All that is said of a vif's settings in the store, weakest first.
 Result<std::vector<Said>> read_settings(const View& view, VifId id);
+// What the guest says of its own end. frontend: path of the frontend directory.
+Result<std::vector<Said>> read_guest_settings(const View& view, const std::string& frontend);
 
 }  // namespace hush::xenstore

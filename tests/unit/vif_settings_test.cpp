@@ -94,6 +94,12 @@ TEST(VifSettings, ValuesAtTheirLimits) {
   EXPECT_TRUE(takes(key::kRxStallTimeout, "0"));
   EXPECT_TRUE(takes(key::kRxStallTimeout, "3600000"));
   EXPECT_FALSE(takes(key::kRxStallTimeout, "3600001"));
+  for (const char* good : {"auto", "event", "poll"}) EXPECT_TRUE(takes(key::kPollMode, good)) << good;
+  for (const char* bad : {"", "Auto", "0", "polls", "auto "}) EXPECT_FALSE(takes(key::kPollMode, bad)) << bad;
+  for (const char* key : {key::kPollMin, key::kPollMax}) {
+    for (const char* good : {"0", "1000000"}) EXPECT_TRUE(takes(key, good)) << good;
+    for (const char* bad : {"1000001", "-1", "5us", ""}) EXPECT_FALSE(takes(key, bad)) << bad;
+  }
 }
 
 TEST(VifSettings, ValuesArriveInTheirMembers) {
@@ -103,7 +109,9 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
                                {key::kGrantBudget, "1028", "a"},  {key::kMaxQueues, "3", "a"},
                                {key::kRate, "5,6", "a"},          {key::kAreaLimit, "640", "a"},
                                {key::kAreaStall, "13", "a"},      {key::kPort, "echo", "a"},
-                               {key::kPortFrame, "99", "a"},      {key::kWire, "7", "a"}};
+                               {key::kPortFrame, "99", "a"},      {key::kPollMode, "event", "a"},
+                               {key::kPollMin, "14", "a"},        {key::kPollMax, "15", "a"},
+                               {key::kWire, "7", "a"}};
   VifSettings expected;
   expected.rate = {5, microseconds(6)};
   expected.max_queues = 3;
@@ -117,8 +125,40 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
   expected.port = PortKind::echo;
   expected.port_frame = 99;
   expected.wire = 7;
+  expected.poll_mode = poll::Mode::event;
+  expected.poll_min = microseconds(14);
+  expected.poll_max = microseconds(15);
   EXPECT_EQ(said.size(), kVifSettings);
   EXPECT_EQ(resolve(said).values, expected);
+}
+
+TEST(VifSettings, HowAnEndPolls) {
+  VifSettings settings = resolve({}).values;
+  EXPECT_EQ(polling(settings, microseconds(20)),
+            (poll::Rules{poll::Mode::automatic, microseconds(0), microseconds(200), microseconds(20)}));
+  settings.poll_mode = poll::Mode::poll;
+  settings.poll_min = microseconds(3);
+  settings.poll_max = microseconds(4);
+  EXPECT_EQ(polling(settings, microseconds(5)),
+            (poll::Rules{poll::Mode::poll, microseconds(3), microseconds(4), microseconds(5)}));
+}
+
+TEST(VifSettings, AFrontEndHasSomeOfItsOwn) {
+  const std::vector<Said> said{{key::kPollMode, "event", "--poll-mode"},
+                               {key::kPollMode, "poll", "device/vif/0/hushring/poll-mode"},
+                               {key::kPollMax, "soon", "device/vif/0/hushring/poll-max"},
+                               {key::kRate, "1,1", "device/vif/0/hushring/rate"}};
+  const Resolved r = resolve_of_guest(said);
+  EXPECT_EQ(r.values.poll_mode, poll::Mode::poll);
+  EXPECT_FALSE(r.values.rate.limited());
+  EXPECT_EQ(r.values.poll_max, microseconds(200));
+  ASSERT_EQ(r.complaints.size(), 2U);
+  for (const char* part : {"poll-max", "'soon'", "from 0 to 1000000", "remove"})
+    EXPECT_THAT(r.complaints[0].line, HasSubstr(part));
+  EXPECT_EQ(
+      r.complaints[1].line,
+      "device/vif/0/hushring/rate is not a setting of a front end and is ignored: remove it; there are: "
+      "poll-mode, poll-min, poll-max");
 }
 
 // Whatever is said: never worse than a complaint, and a value is what the strongest good one says.
