@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "common/event/cpu_list.hpp"
+#include "common/poll/wake_cost.hpp"
 #include "common/telemetry/control_server.hpp"
 #include "dom0/control.hpp"
 #include "dom0/preflight.hpp"
@@ -23,8 +24,7 @@ using namespace hush;
 
 struct Options {
   unsigned threads = 1;
-  std::string pin;        // processors for them; empty: any
-  unsigned polling = 50;  // microseconds: about what one sleep and wake-up cost
+  std::string pin;  // processors for them; empty: any
   unsigned queues = std::clamp(std::thread::hardware_concurrency(), 1U, xenstore::kMaxQueues);
   std::string run_directory = "/run/hushring";
   std::string log_level = "info";
@@ -32,7 +32,6 @@ struct Options {
 };
 
 constexpr unsigned kMaxThreads = 64;
-constexpr unsigned kMaxPolling = 1'000'000;
 
 Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId self) {
   dom0::allow_shared_pages(options.threads * dom0::BatchMemory::kPages);
@@ -51,7 +50,6 @@ Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId se
     if (!pages) return pages.error();
     if (!pages->why_not_granted().empty())
       spdlog::warn("grant copies cost more: {} (modprobe xen-gntalloc)", pages->why_not_granted());
-    (*thread)->call([&] { (*thread)->poll_for(std::chrono::microseconds(options.polling)); });
     auto memory = std::make_unique<dom0::BatchMemory>((*thread)->grants(), std::move(*pages));
     workers.push_back({std::move(*thread), std::move(memory), 0});
   }
@@ -77,12 +75,14 @@ Result<void> serve(const Options& options) {
   if (!store) return store.error();
   const auto self = xenstore::read_own_domain((*store)->view());
   if (!self) return self.error();
+  const auto wake_cost = poll::measure_wake_cost();
+  if (!wake_cost) return wake_cost.error();
   auto workers = start_workers(options, *self);
   if (!workers) return workers.error();
   dom0::Settings settings{**store,
                           {{xenstore::key::kMaxQueues, std::to_string(options.queues), "--max-queues"}},
                           options.log_level};
-  dom0::Host host{loop, **store, std::move(*workers), settings};
+  dom0::Host host{loop, **store, std::move(*workers), settings, *wake_cost};
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
     const auto split = capture.find('=');
@@ -94,7 +94,9 @@ Result<void> serve(const Options& options) {
       [&](const nlohmann::json& request) { return control.answer(request); });
   if (!socket) return socket.error();
   if (auto watching = manager.start(); !watching) return watching;
-  spdlog::info("ready: {} data thread{}", options.threads, options.threads == 1 ? "" : "s");
+  spdlog::info("ready: {} data thread{}, a sleep and wake-up costs {} us", options.threads,
+               options.threads == 1 ? "" : "s",
+               std::chrono::duration_cast<std::chrono::microseconds>(*wake_cost).count());
   loop.run();
   return {};
 }
@@ -115,10 +117,6 @@ int main(int argc, char** argv) {
         const auto list = event::parse_cpu_list(text, event::available_cpus());
         return list ? std::string() : list.error().text;
       });
-  app.add_option("--poll", options.polling,
-                 "microseconds for which a queue without work is polled before it waits for an event")
-      ->check(CLI::Range(0U, kMaxPolling))
-      ->capture_default_str();
   app.add_option("--max-queues", options.queues, "queues that a vif is offered")
       ->check(CLI::Range(1U, xenstore::kMaxQueues))
       ->capture_default_str();

@@ -34,6 +34,25 @@ json direction(const Vif& vif, DirectionCounters QueueCounters::*which) {
   return counts;
 }
 
+// Of both paths.
+json polls(const Vif& vif) {
+  json counts = json::object();
+  for (const auto& named : poll::kCounts)
+    counts[named.name] =
+        sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.polls.*named.counter; }) +
+        sum(vif, [&](const QueueCounters& q) -> const Counter& { return q.area.polls.*named.counter; });
+  return counts;
+}
+
+// How the vif is polled, and what decides it.
+json polling_json(const Vif& vif) {
+  const poll::Rules rules = vif.polling();
+  return {{"mode", poll::kModes[static_cast<std::size_t>(rules.mode)]},
+          {"least_ns", rules.least.count()},
+          {"most_ns", rules.most.count()},
+          {"wake_cost_ns", rules.wake_cost.count()}};
+}
+
 // Adds what a vif's areas count in one direction to what its rings count.
 template <class Counters, std::size_t Count>
 void add_area(const Vif& vif, Counters relay::EndCounters::*which,
@@ -177,6 +196,8 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
                       {"frontend_path", facts.frontend},
                       {"hotplug_status", facts.hotplug_status}};
   all["settings"] = settings_json(vif.settings());
+  all["polling"] = polling_json(vif);
+  all["polls"] = polls(vif);
   all["features"] = {{"offered", features_json(vif.offered())}};
   all["stalls"] = json::array();
   if (!vif.connected()) return all;
@@ -190,6 +211,7 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
     json& queue = all["queues"][i];
     queue["state"] = look.state;
     queue["thread"] = looks[i].thread;
+    queue["between_arrivals_ns"] = look.expected.count();
     queue["local_port_tx"] = look.tx_port.value;
     queue["local_port_rx"] = look.rx_port.value;
     add_rings(queue, look);
@@ -230,6 +252,7 @@ json count(const Vif& vif) {
           {"guest_tx", std::move(tx)},
           {"guest_rx", std::move(rx)},
           {"packets_by_queue", packets},
+          {"polls", polls(vif)},
           {"tx_throttled", total(&QueueCounters::tx_throttled)},
           {"rx_waits", total(&QueueCounters::rx_waits)},
           {"rx_stalls", total(&QueueCounters::rx_stalls)},

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "common/poll/wake_cost.hpp"
 #include "domu/report.hpp"
 #include "domu/vif/vif_manager.hpp"
 
@@ -23,6 +24,7 @@ struct Options {
   bool up = false;
   std::string path = "auto";
   std::uint32_t area_ring = 256;  // KiB: what offloads need at least
+  std::vector<xenstore::Said> settings;
   std::string log_level = "info";
 };
 
@@ -76,16 +78,37 @@ Result<void> serve(const Options& options) {
   if (!shares) return shares.error();
   auto thread = event::DataThread::start("hush-data");
   if (!thread) return thread.error();
-  domu::Guest guest{loop, **store, std::move(*shares), std::move(*thread)};
+  const auto wake_cost = poll::measure_wake_cost();
+  if (!wake_cost) return wake_cost.error();
+  domu::Guest guest{loop, **store, std::move(*shares), std::move(*thread), *wake_cost};
   domu::VifManager manager{guest};
   const Daemon daemon{loop, manager};
-  if (auto added = manager.add(
-          {options.device, options.tap, options.up, options.path == "auto" ? options.area_ring * 1024 : 0});
+  if (auto added = manager.add({options.device, options.tap, options.up,
+                                options.path == "auto" ? options.area_ring * 1024 : 0, options.settings});
       !added)
     return added;
   loop.run();
   spdlog::info("counted: {}", manager.describe().dump());
   return {};
+}
+
+// An option for each setting that a front end has, by its name in xenstore.
+void add_settings(CLI::App& app, std::vector<xenstore::Said>& into) {
+  for (const auto& setting : xenstore::vif_settings()) {
+    if (!setting.of_guest) continue;
+    const std::string key(setting.name);
+    app.add_option_function<std::string>(
+           "--" + key,
+           [&into, key](const std::string& text) {
+             into.push_back({key, text, "--" + key});
+           },
+           std::string(setting.meaning))
+        ->check([&setting](const std::string& text) {
+          xenstore::VifSettings scratch;
+          return take(setting, text, scratch) ? std::string() : "must be " + accepted(setting);
+        })
+        ->default_str(std::string(setting.fallback));
+  }
 }
 
 }  // namespace
@@ -111,6 +134,7 @@ int main(int argc, char** argv) {
         return std::has_single_bit(std::stoul(text)) ? std::string() : "must be a power of two";
       })
       ->capture_default_str();
+  add_settings(app, options.settings);
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();

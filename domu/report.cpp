@@ -32,6 +32,20 @@ void add_area(const Counters& counters, const std::array<relay::NamedCount<Count
     counts["drops"][std::string(relay::name(static_cast<relay::Drop>(i)))] = counters.drops[i].get();
 }
 
+json polls(const VifCounters& c) {
+  json counts = json::object();
+  for (const auto& [name, counter] : poll::kCounts)
+    counts[name] = (c.polls.*counter).get() + (c.area.polls.*counter).get();
+  return counts;
+}
+
+json polling_json(const poll::Rules& rules) {
+  return {{"mode", poll::kModes[static_cast<std::size_t>(rules.mode)]},
+          {"least_ns", rules.least.count()},
+          {"most_ns", rules.most.count()},
+          {"wake_cost_ns", rules.wake_cost.count()}};
+}
+
 }  // namespace
 
 json describe(const Vif& vif) {
@@ -44,10 +58,17 @@ json describe(const Vif& vif) {
   add_area(c.area.out, relay::kOutCounts, tx);
   add_area(c.area.in, relay::kInCounts, rx);
   rx["gso_checksum_fixup"] = c.rx_gso_checksum_fixup.get();
-  return {{"vif", vif.name()},          {"state", xenstore::name(vif.state())},
-          {"serving", vif.serving()},   {"path", vif.on_area_path() ? "area" : "netif"},
-          {"connects", vif.connects()}, {"fault", name(vif.fault())},
-          {"guest_tx", std::move(tx)},  {"guest_rx", std::move(rx)}};
+  return {{"polling", polling_json(vif.polling())},
+          {"polls", polls(c)},
+          {"events", c.guest_tx.events.get() + c.guest_rx.events.get() + c.area.events.get()},
+          {"vif", vif.name()},
+          {"state", xenstore::name(vif.state())},
+          {"serving", vif.serving()},
+          {"path", vif.on_area_path() ? "area" : "netif"},
+          {"connects", vif.connects()},
+          {"fault", name(vif.fault())},
+          {"guest_tx", std::move(tx)},
+          {"guest_rx", std::move(rx)}};
 }
 
 }  // namespace hush::domu

@@ -14,9 +14,10 @@ constexpr int kEventsPerTurn = 64;
 constexpr int kHandlersPerLook = 64;
 // Until an event that could not be sent is tried again: far below what a peer takes for a stall.
 constexpr auto kOwedAgain = std::chrono::milliseconds(10);
-// Turns until descriptors, timers and posted work are looked at: looking costs a system call, a turn is a
-// batch.
-constexpr std::size_t kTurnsPerLook = 8;
+// Until descriptors, timers and posted work are looked at, which costs a system call: 64 turns without work,
+// each a look at a ring or a read of a TAP (some 50 us at most), or 8 batches.
+constexpr std::size_t kTurnsPerLook = 64;
+constexpr std::size_t kBatchWeighs = 8;
 // Turns without work until the clock is read again: under Xen it is a system call.
 constexpr unsigned kTurnsPerClock = 4;
 
@@ -135,7 +136,7 @@ void DataThread::serve(Served& one) {
   if (found == in_turn_.end())
     in_turn_.push_back({&one});
   else
-    found->idle_turns = 0;
+    found->polled = false;  // the time begins anew
 }
 
 void DataThread::leave_out(Served& one) {
@@ -158,25 +159,40 @@ void DataThread::run() {
 
 // One turn for each, in the order in which they came.
 void DataThread::round() {
-  turns_ += in_turn_.size();
+  worked_ = false;
   for (auto entry = in_turn_.begin(); entry != in_turn_.end();)
     entry = stays(*entry) ? entry + 1 : in_turn_.erase(entry);
+  if (!worked_ && !in_turn_.empty()) pause_processor();
 }
 
 bool DataThread::stays(InTurn& entry) {
-  if (entry.one->turn()) {
-    entry.idle_turns = 0;
+  Served& one = *entry.one;
+  if (const std::uint64_t came = one.turn(); came != 0) {
+    worked_ = true;
+    turns_ += kBatchWeighs;
+    one.patience.arrived(came);
+    if (std::exchange(entry.polled, false)) one.polls.found.add();
     return true;
   }
-  if (polling_.count() > 0) {
-    if (entry.idle_turns == 0) entry.idle_since = Clock::now();
-    if (++entry.idle_turns % kTurnsPerClock != 0 || Clock::now() - entry.idle_since < polling_) {
-      pause_processor();
-      return true;
-    }
-    entry.idle_turns = 0;
-  }
-  return !entry.one->rest();
+  ++turns_;
+  if (is_polled(entry)) return true;
+  if (std::exchange(entry.polled, false)) one.polls.in_vain.add();
+  one.looked_again_ = !one.rest();
+  if (!one.looked_again_) one.polls.sleeps.add();
+  return one.looked_again_;
+}
+
+// It had nothing: is it asked again? In the modes that do not ask what is expected the clock is not read.
+bool DataThread::is_polled(InTurn& entry) {
+  poll::Patience& patience = entry.one->patience;
+  if (patience.rules().mode == poll::Mode::event) return false;
+  if (patience.rules().mode == poll::Mode::poll) return entry.polled = true;
+  if (entry.polled) return ++entry.empty_turns % kTurnsPerClock != 0 || Clock::now() < entry.until;
+  const auto now = Clock::now();
+  const poll::Time budget = patience.drained(now.time_since_epoch());
+  entry.until = now + budget;
+  entry.empty_turns = 0;
+  return entry.polled = budget.count() > 0;
 }
 
 }  // namespace hush::event

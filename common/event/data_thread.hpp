@@ -1,9 +1,9 @@
 // A thread that owns an Asio loop, an event-channel handle and a grant handle: the packet path runs here.
 //
 // It serves in turns: what has work (Served) gets one batch a round, and none waits for descriptors, timers
-// or posted work longer than some turns. Who had nothing for the time of polling() is asked to rest: it asks
-// for its events again and is not called until one comes. Only with nobody left to serve does the thread
-// sleep.
+// or posted work longer than some turns. Who has nothing is asked again for as long as its Patience says
+// (common/poll), then to rest: it asks for its events again and is not called until one comes, while the
+// others go on. Only with nobody left to serve does the thread sleep.
 //
 // It blocks all signals, so that a signal acts between batches and never inside one, takes no lock on the
 // packet path, and never calls xenstore. Ports are added and removed on the thread itself (call()).
@@ -25,21 +25,38 @@
 
 #include "common/event/fd_watcher.hpp"
 #include "common/event/storm_guard.hpp"
+#include "common/poll/counters.hpp"
+#include "common/poll/patience.hpp"
 #include "common/xen/event_channels.hpp"
 #include "common/xen/grant_table.hpp"
 
 namespace hush::event {
 
-// Served in turns while it has work. Called on the thread only.
+// Served in turns while it has work. On the thread only, all of it.
 class Served {
  public:
-  // One batch. False: there was nothing to do.
-  virtual bool turn() = 0;
+  // One batch: how many frames came, or 1 where something else was done. 0: there was nothing to do.
+  virtual std::uint64_t turn() = 0;
   // Nothing came for a while: ask for events. False: work has come meanwhile, and no event will tell.
   virtual bool rest() = 0;
 
+  // How long it is asked again before it is to rest. New rules hold from the next turn on; one that rests
+  // must be served() to learn of them.
+  poll::Patience patience;
+  poll::Counters& polls;
+
  protected:
+  // counters: of the owner, outlive this.
+  explicit Served(poll::Counters& counters) : polls(counters) {}
   ~Served() = default;
+  // An event of the peer's came.
+  void heard() {
+    if (std::exchange(looked_again_, false)) polls.needless.add();
+  }
+
+ private:
+  friend class DataThread;
+  bool looked_again_ = false;  // the last rest() found something: an event may be on its way all the same
 };
 
 class DataThread {
@@ -67,8 +84,6 @@ class DataThread {
   void serve(Served& one);
   // No more turns for it: before it is destroyed. Not from within a turn.
   void leave_out(Served& one);
-  // How long one without work is asked again before it rests (0: it rests at once).
-  void poll_for(std::chrono::microseconds budget) { polling_ = budget; }
 
   // Binds the peer's port. on_event is called with the port masked: no further event comes until listen().
   Result<EvtchnPort> bind(DomId peer, EvtchnPort remote, std::function<void()> on_event);
@@ -86,8 +101,9 @@ class DataThread {
   using Clock = std::chrono::steady_clock;
   struct InTurn {
     Served* one;
-    unsigned idle_turns = 0;  // since it last had work
-    Clock::time_point idle_since{};
+    bool polled = false;        // it had nothing, and is asked again until...
+    Clock::time_point until{};  // in mode auto
+    unsigned empty_turns = 0;   // since it is polled
   };
   struct Bound {
     std::function<void()> on_event;
@@ -98,6 +114,7 @@ class DataThread {
   void run();
   void round();
   bool stays(InTurn& entry);
+  bool is_polled(InTurn& entry);
   void on_channels();
   void pay_later();
 
@@ -110,8 +127,8 @@ class DataThread {
   std::unique_ptr<FdWatcher> watcher_;
   std::unordered_map<std::uint32_t, Bound> bound_;  // by local port
   std::vector<InTurn> in_turn_;
-  std::size_t turns_ = 0;  // since the loop was looked at
-  std::chrono::microseconds polling_{0};
+  std::size_t turns_ = 0;  // since the loop was looked at, weighed
+  bool worked_ = false;    // somebody had something in this round
   boost::asio::steady_timer owed_timer_{loop_};
   std::set<std::uint32_t> owed_;  // ports whose event could not be sent yet
   std::thread thread_;

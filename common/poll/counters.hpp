@@ -12,6 +12,8 @@ struct Counters {
   Counter found;    // polls in which something came
   Counter in_vain;  // polls that ended with nothing
   Counter sleeps;   // times that it asked for events and was not served until one came
+  // Events for a sleep that never was: its second look found what they tell of.
+  Counter needless;
 };
 
 // Their names for people and programs.
@@ -19,8 +21,9 @@ struct NamedCount {
   const char* name;
   Counter Counters::*counter;
 };
-inline constexpr std::array<NamedCount, 3> kCounts{{{"polls_found", &Counters::found},
-                                                    {"polls_in_vain", &Counters::in_vain},
-                                                    {"sleeps", &Counters::sleeps}}};
+inline constexpr std::array<NamedCount, 4> kCounts{{{"found", &Counters::found},
+                                                    {"in_vain", &Counters::in_vain},
+                                                    {"sleeps", &Counters::sleeps},
+                                                    {"needless_events", &Counters::needless}}};
 
 }  // namespace hush::poll

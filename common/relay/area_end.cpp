@@ -6,7 +6,8 @@ namespace hush::relay {
 
 AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters,
                  Reports reports)
-    : thread_(thread),
+    : Served(counters.polls),
+      thread_(thread),
       in_(setup.in),
       out_(setup.out),
       in_port_(setup.in_port),
@@ -34,6 +35,7 @@ AreaEnd::~AreaEnd() {
 
 void AreaEnd::on_event() {
   counters_.events.add();
+  heard();
   wake();
 }
 
@@ -47,8 +49,14 @@ void AreaEnd::meter(Meter* meter) {
   wake();
 }
 
-bool AreaEnd::turn() {
-  if (failed_) return false;
+void AreaEnd::set_polling(const poll::Rules& rules) {
+  if (rules == patience.rules()) return;
+  patience.set(rules);
+  wake();
+}
+
+std::uint64_t AreaEnd::turn() {
+  if (failed_) return 0;
   stay_awake();
   if (standstill_) {
     out_.look();
@@ -58,9 +66,10 @@ bool AreaEnd::turn() {
   port_.turn(exchange);
   short_of_credit_ = exchange.short_of_credit;
   settle(exchange);
-  if (ended_by_fault()) return false;
+  if (ended_by_fault()) return 0;
   if (!watching_ && out_.waiting() != 0) watch();
-  return exchange.taken.moved() || exchange.given.moved();
+  const std::uint64_t came = exchange.taken.packets + exchange.given.packets;
+  return came == 0 && (exchange.taken.dropped || exchange.given.dropped) ? 1 : came;
 }
 
 // What an awake end says of itself, before it looks.

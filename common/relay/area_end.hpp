@@ -53,16 +53,18 @@ class AreaEnd final : private event::Served {
   // Looks whether there is something to do.
   void wake();
   void set_stall(std::chrono::milliseconds bound) { stall_ = bound; }
+  void set_polling(const poll::Rules& rules);
   // Of what it takes from the peer, from now on; null: no limit.
   void meter(Meter* meter);
 
   // "polls", "sleeps", "stalled", "failed", or what it waits for.
   [[nodiscard]] std::string_view state() const;
   [[nodiscard]] std::optional<Standstill> standstill() const { return standstill_; }
+  [[nodiscard]] const poll::Patience& polling() const { return patience; }
 
  private:
   using Clock = std::chrono::steady_clock;
-  bool turn() override;
+  std::uint64_t turn() override;
   bool rest() override;
   void stay_awake();
   void settle(const Exchange& exchange);

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 
+#include "common/poll/counters.hpp"
 #include "common/relay/port.hpp"
 #include "common/telemetry/counter.hpp"
 
@@ -68,6 +69,7 @@ struct EndCounters {
   InCounters in;
   OutCounters out;
   Counter events;  // from the peer, on either channel
+  poll::Counters polls;
 };
 
 }  // namespace hush::relay

@@ -82,7 +82,7 @@ void AreaQueue::limit_by(std::shared_ptr<RateLimiter> limiter) {
 bool AreaQueue::admits(std::uint32_t bytes) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   if (credit_.admit(now, 1, [bytes](std::size_t) { return bytes; }) == 1) return true;
-  counters_.tx_throttled.add();
+  if (credit_.waits_anew()) counters_.tx_throttled.add();
   return false;
 }
 
@@ -94,7 +94,11 @@ QueueLook AreaQueue::look() const {
   const area::HeaderPage& page = area_.page();
   return {AreaLook{area_.header(), area::look_at(page.guest_tx), area::look_at(page.guest_rx),
                    page.front_lives.load() != 0},
-          tx_port_, rx_port_, end_->state(), stall_of(end_->standstill())};
+          tx_port_,
+          rx_port_,
+          end_->state(),
+          stall_of(end_->standstill()),
+          end_->polling().expected()};
 }
 
 }  // namespace hush::dom0

@@ -32,6 +32,7 @@ class AreaQueue final : public Queue, private relay::Meter {
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;
   void set_timeouts(QueueTimeouts timeouts) override { end_->set_stall(timeouts.area_stall); }
+  void set_polling(const poll::Rules& rules) override { end_->set_polling(rules); }
 
  private:
   AreaQueue(Worker& worker, std::unique_ptr<relay::Port> port, QueueCounters& counters);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/netif/assemble.hpp"
+#include "common/poll/counters.hpp"
 #include "common/relay/counters.hpp"
 #include "common/telemetry/counter.hpp"
 
@@ -61,6 +62,7 @@ struct QueueCounters {
   std::array<Counter, netif::kTxFaults> tx_faults;
   std::array<Counter, kRxDrops> rx_drops;
   relay::EndCounters area;        // of the area path: in is guest_tx, out is guest_rx
+  poll::Counters polls;           // of the netif path; the area's are in area
   Counter tx_hashes;              // packets that came with a hash of the guest's; the TAP has no place for it
   Counter tx_throttled;           // times that the guest's packets waited for its rate
   Counter rx_stalls;              // times that the guest stalled

@@ -77,6 +77,7 @@ std::size_t GuestRx::gather(std::size_t room, bool& dropped) {
       continue;
     }
     if (frame.slots() > room) {
+      if (wanted_ == 0) counters_.rx_waits.add();
       wanted_ = static_cast<std::uint32_t>(frame.slots());
       hold(frame);
       break;
@@ -87,11 +88,6 @@ std::size_t GuestRx::gather(std::size_t room, bool& dropped) {
     ++count;
   }
   return count;
-}
-
-bool GuestRx::ask_for_event() {
-  counters_.rx_waits.add();
-  return ring_.final_check(wanted_);
 }
 
 void GuestRx::drop_backlog() {

@@ -36,7 +36,7 @@ class GuestRx {
   // Slots that the guest did not have for the last frame that needed them; 0: it had enough.
   [[nodiscard]] std::uint32_t wanted() const { return wanted_; }
   // For wanted() slots, where it is not 0. True: they are there already, and no event will come for them.
-  [[nodiscard]] bool ask_for_event();
+  [[nodiscard]] bool ask_for_event() { return ring_.final_check(wanted_); }
   // No frame is in hand: one slot will do to begin with, whatever the last frame needed.
   void want_one() { wanted_ = std::min(wanted_, 1U); }
   // Drops the frame in hand, and those that wait behind it in the TAP (no more than so long a backlog at a

@@ -95,6 +95,7 @@ std::size_t GuestTx::afford(std::size_t packets, std::uint32_t slots) {
   for (const auto& packet : std::span(*memory_.packets).first(sent)) used += packet.slots;
   ring_.give_back(slots - used);
   short_of_credit_ = sent < packets;
+  if (short_of_credit_ && credit_.waits_anew()) counters_.tx_throttled.add();
   return sent;
 }
 

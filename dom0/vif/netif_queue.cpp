@@ -50,7 +50,8 @@ NetifQueue::NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress&
                        const xenstore::Features& frontend, int tap, QueueCounters& counters,
                        const VifShare& share, xen::MappedPages tx_page, xen::MappedPages rx_page,
                        Reports reports)
-    : thread_(*worker.thread),
+    : Served(counters.polls),
+      thread_(*worker.thread),
       address_(address),
       tx_page_(std::move(tx_page)),
       rx_page_(std::move(rx_page)),
@@ -86,6 +87,7 @@ NetifQueue::~NetifQueue() {
 Result<void> NetifQueue::bind(DomId peer) {
   auto tx = thread_.bind(peer, address_.tx_port, [this] {
     counters_.guest_tx.events.add();
+    heard();
     wake();
   });
   if (!tx) return tx.error();
@@ -93,6 +95,7 @@ Result<void> NetifQueue::bind(DomId peer) {
   if (address_.tx_port == address_.rx_port) return {};
   auto rx = thread_.bind(peer, address_.rx_port, [this] {
     counters_.guest_rx.events.add();
+    heard();
     wake();
   });
   if (!rx) return rx.error();
@@ -105,7 +108,9 @@ void NetifQueue::wake() {
   if (!failed_) thread_.serve(*this);
 }
 
-bool NetifQueue::turn() {
+std::uint64_t NetifQueue::turn() {
+  const auto packets = [this] { return counters_.guest_tx.packets.get() + counters_.guest_rx.packets.get(); };
+  const std::uint64_t before = packets();
   const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
   const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
   const auto delivered = counters_.guest_rx.batches.get();
@@ -113,7 +118,7 @@ bool NetifQueue::turn() {
   const bool fed = counters_.guest_rx.batches.get() != delivered || rx_.wanted() == 0;
   if (fed && stall_.fed()) reports_.stall({});
   if (rx_.starved()) watch_backlog();  // a guest that sends without end never rests
-  return sent || spread || received;
+  return std::max(packets() - before, std::uint64_t{sent || spread || received});
 }
 
 bool NetifQueue::rest() {
@@ -151,7 +156,6 @@ bool NetifQueue::wait_for_credit() {
   if (!tx_.waits_for_credit()) return false;
   const StallWatch::Time due{*tx_.waits_for_credit()};
   if (credit_timer_.expiry() == due) return true;  // it runs
-  counters_.tx_throttled.add();
   credit_timer_.expires_at(due);
   credit_timer_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {
     if (!stopped && !alive.expired()) wake();
@@ -237,13 +241,20 @@ void NetifQueue::set_timeouts(QueueTimeouts timeouts) {
   arm_backlog_timer();  // anew: what is due comes earlier, or later
 }
 
+void NetifQueue::set_polling(const poll::Rules& rules) {
+  if (rules == patience.rules()) return;
+  patience.set(rules);
+  wake();
+}
+
 QueueLook NetifQueue::look() const {
   const std::string_view state = failed_                   ? "failed"
                                  : stall_.stalled()        ? "stalled"
                                  : stall_.starving_since() ? "waits for receive buffers"
                                  : tx_.waits_for_credit()  ? "waits for its rate"
                                                            : "serving";
-  return {RingsLook{tx_.look(), rx_.look()}, tx_port_, rx_port_, state, stall_of_guest()};
+  return {
+      RingsLook{tx_.look(), rx_.look()}, tx_port_, rx_port_, state, stall_of_guest(), patience.expected()};
 }
 
 std::optional<Stall> NetifQueue::stall_of_guest() const {

@@ -2,9 +2,10 @@
 // data thread, from the constructor to the destructor; the control thread holds it but only reads counters().
 //
 // An event or a readable TAP makes the thread serve it in turns, both directions each. As long as it has
-// turns it asks for no event: its channels stay masked, req_event stays where it was, so an honest guest
-// sends none. When it rests it listens again, asks for the events that it needs, and looks once more. What it
-// waits for without an event (credit of its vif's rate; buffers that never come) is a timer of the thread's.
+// turns, polling included, it asks for no event: its channels stay masked, req_event stays where it was, so
+// an honest guest sends none. When it rests it listens again, asks for the events that it needs, and looks
+// once more. What it waits for without an event (credit of its vif's rate; buffers that never come) is a
+// timer of the thread's.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -33,13 +34,14 @@ class NetifQueue final : public Queue, private event::Served {
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;
   void set_timeouts(QueueTimeouts timeouts) override;
+  void set_polling(const poll::Rules& rules) override;
 
  private:
   NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
              const xenstore::Features& frontend, int tap, QueueCounters& counters, const VifShare& share,
              xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports);
   Result<void> bind(DomId peer);
-  bool turn() override;
+  std::uint64_t turn() override;
   bool rest() override;
   void wake();
   void listen();

@@ -49,6 +49,7 @@ struct QueueLook {
   EvtchnPort tx_port, rx_port;  // own ends of the channels
   std::string_view state;       // "serving", "failed", or what it waits for
   std::optional<Stall> stall;   // from the first frame that waits
+  poll::Time expected;          // between arrivals, on average (poll::Patience)
 };
 
 struct QueueTimeouts {
@@ -75,6 +76,7 @@ class Queue {
   // What holds from now on. limiter: the vif's, which its queues share; null: no limit.
   virtual void limit_by(std::shared_ptr<RateLimiter> limiter) = 0;
   virtual void set_timeouts(QueueTimeouts timeouts) = 0;
+  virtual void set_polling(const poll::Rules& rules) = 0;
 };
 
 }  // namespace hush::dom0

@@ -107,11 +107,14 @@ class QueueCredit {
   }
   // Before this nothing is admitted.
   [[nodiscard]] Time due() const { return due_; }
+  // True once for each due() that is waited for, however often admit() is tried meanwhile.
+  [[nodiscard]] bool waits_anew() { return std::exchange(waited_for_, due_) != due_; }
 
  private:
   std::shared_ptr<RateLimiter> limiter_;
   std::uint64_t paid_ = 0;  // booked, and not sent yet
   Time due_{};
+  Time waited_for_{};
 };
 
 }  // namespace hush::dom0

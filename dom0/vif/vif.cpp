@@ -86,6 +86,7 @@ void Vif::set_limits(Placed& placed) {
   placed.worker->thread->call([&] {
     placed.queue->limit_by(limiter_);
     placed.queue->set_timeouts(timeouts());
+    placed.queue->set_polling(polling());
   });
 }
 

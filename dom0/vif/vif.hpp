@@ -27,6 +27,7 @@ struct Host {
   xenstore::Client& store;
   std::vector<Worker> workers;
   Settings& settings;
+  poll::Time wake_cost;  // of a sleep and a wake-up on this machine
   QueueLedger ledger{};  // queues of all vifs
   Wires wires{};
 
@@ -69,6 +70,7 @@ class Vif {
     return connected() && area_answer_.generation != 0 && area_answer_.refused.empty();
   }
   [[nodiscard]] const xenstore::Resolved& settings() const { return settings_; }
+  [[nodiscard]] poll::Rules polling() const { return xenstore::polling(settings_.values, host_.wake_cost); }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
   struct PlacedLook {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/poll/counters.hpp"
 #include "common/relay/counters.hpp"
 #include "common/telemetry/counter.hpp"
 
@@ -56,6 +57,7 @@ struct VifCounters {
   DirectionCounters guest_tx;
   DirectionCounters guest_rx;
   relay::EndCounters area;  // of the area path: out is guest_tx, in is guest_rx
+  poll::Counters polls;     // of the netif path; the area's are in area
   std::array<Counter, kTxDrops> tx_drops;
   std::array<Counter, kRxDrops> rx_drops;
   Counter tx_waits;      // times frames waited in the TAP for the back end to answer

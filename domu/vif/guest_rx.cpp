@@ -27,7 +27,7 @@ Pass GuestRx::run(bool& notify) {
     fault_ = Fault::rx_index_impossible;
     return Pass::fault;
   }
-  if (*pending == 0) return ring_.final_check() ? Pass::again : Pass::idle;
+  if (*pending == 0) return Pass::idle;
 
   for (std::uint32_t done = 0; done < *pending;) {
     Frame frame;
@@ -39,7 +39,7 @@ Pass GuestRx::run(bool& notify) {
   }
   notify = ring_.publish();
   counters_.guest_rx.batches.add();
-  return Pass::again;
+  return Pass::moved;
 }
 
 Fault GuestRx::take(std::uint32_t available, Frame& frame) {

@@ -35,9 +35,11 @@ class GuestRx {
   // One batch: writes what is there to the TAP, posts the slots again, publishes once. notify is set where
   // the back end wants an event.
   Pass run(bool& notify);
-  // After Pass::fault.
+  // For the next response. True: there is one already, and no event will come for it.
+  [[nodiscard]] bool ask_for_event() { return ring_.final_check(); }
   // Answers taken from the ring so far, modulo 2^32.
   [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
+  // After Pass::fault.
   [[nodiscard]] Fault fault() const { return fault_; }
 
  private:

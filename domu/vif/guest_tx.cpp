@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <utility>
 
 namespace hush::domu {
 namespace {
@@ -33,7 +34,7 @@ GuestTx::GuestTx(netif::TxFront ring, shm::PageRun buffers, std::span<const std:
 Pass GuestTx::run(bool& notify) {
   if (collect() == Pass::fault) return Pass::fault;
   const std::uint32_t before = ring_.position().produced;
-  starved_ = false;
+  const bool was_starved = std::exchange(starved_, false);
   bool failed = false;
   while (ring_.position().produced - before < kBatchSlots) {
     if (!room()) {
@@ -51,14 +52,14 @@ Pass GuestTx::run(bool& notify) {
     counters_.guest_tx.batches.add();
   }
   if (failed) return fail(Fault::tap_lost);
-  if (!starved_) return Pass::idle;
-
-  // Everything out will be answered: an event at half of it, so that the back end has work meanwhile.
-  const auto at = ring_.position();
-  const std::uint32_t out = at.produced - at.consumed;
-  if (ring_.final_check(std::max(out / 2, 1U))) return Pass::again;
-  counters_.tx_waits.add();
+  if (starved_ && !was_starved) counters_.tx_waits.add();
   return Pass::idle;
+}
+
+// Everything out will be answered: an event at half of it, so that the back end has work meanwhile.
+bool GuestTx::ask_for_event() {
+  const auto at = ring_.position();
+  return ring_.final_check(std::max((at.produced - at.consumed) / 2, 1U));
 }
 
 // The largest frame and an extra-info slot.

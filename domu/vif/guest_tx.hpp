@@ -31,15 +31,14 @@ class GuestTx {
 
   // One batch: collects responses, then reads frames while there is room for the largest and publishes them
   // once. notify is set where the back end wants an event. Afterwards, with starved(), nothing is to be read
-  // from the TAP until the back end answers (the event for it is asked for). Answers idle while the TAP may
-  // hold more: the caller watches it.
+  // from the TAP until the back end answers. Idle or fault; idle while the TAP may hold more.
   Pass run(bool& notify);
-  // Takes the responses that are there; run() does so too. idle or fault.
-  Pass collect();
   [[nodiscard]] bool starved() const { return starved_; }
-  // After Pass::fault.
+  // For room, when starved(). True: there is some already, and no event will come for it.
+  [[nodiscard]] bool ask_for_event();
   // Answers taken from the ring so far, modulo 2^32.
   [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
+  // After Pass::fault.
   [[nodiscard]] Fault fault() const { return fault_; }
 
  private:
@@ -51,6 +50,7 @@ class GuestTx {
     netif::GsoBody gso{};     // type 0: none
   };
 
+  Pass collect();
   [[nodiscard]] bool room() const;
   Pass fail(Fault fault);
   Read read_frame(Frame& frame);

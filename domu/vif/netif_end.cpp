@@ -1,84 +1,84 @@
 #include "domu/vif/netif_end.hpp"
 
-#include <utility>
+#include <algorithm>
 
 namespace hush::domu {
 
 NetifEnd::NetifEnd(event::DataThread& thread, const Setup& setup, VifCounters& counters,
                    std::function<void(Fault)> on_fault)
-    : thread_(thread),
+    : Served(counters.polls),
+      thread_(thread),
       counters_(counters),
       on_fault_(std::move(on_fault)),
       tx_port_(setup.tx_port),
       rx_port_(setup.rx_port),
       tx_(setup.tx_ring, setup.tx_buffers, setup.tx_grefs, setup.tap, setup.sg, counters),
       rx_(setup.rx_ring, setup.rx_buffers, setup.rx_grefs, setup.tap, counters),
-      tap_watcher_(thread.loop(), setup.tap, [this] { run_tx(); }) {
-  tap_watcher_.on();
+      tap_watcher_(thread.loop(), setup.tap, [this] { wake(); }) {
   thread_.notify(tx_port_);
   if (rx_port_ != tx_port_) thread_.notify(rx_port_);
   // What the back end has said before this was there: its events are gone.
-  again(&NetifEnd::run_rx);
-  again(&NetifEnd::run_tx);
+  wake();
 }
 
 NetifEnd::~NetifEnd() {
-  *alive_ = false;
+  thread_.leave_out(*this);
 }
 
 void NetifEnd::on_event(EvtchnPort port) {
+  if (port == tx_port_) counters_.guest_tx.events.add();
+  if (port == rx_port_) counters_.guest_rx.events.add();
+  heard();
+  wake();
+}
+
+void NetifEnd::set_polling(const poll::Rules& rules) {
+  if (rules == patience.rules()) return;
+  patience.set(rules);
+  wake();
+}
+
+void NetifEnd::wake() {
+  tap_watcher_.off();
+  if (!failed_) thread_.serve(*this);
+}
+
+std::uint64_t NetifEnd::turn() {
+  const auto count = [this](Counter DirectionCounters::*of) {
+    return (counters_.guest_tx.*of).get() + (counters_.guest_rx.*of).get();
+  };
+  const std::uint64_t packets = count(&DirectionCounters::packets);
+  const std::uint64_t batches = count(&DirectionCounters::batches);
+  pass(tx_, tx_port_, counters_.guest_tx);
+  pass(rx_, rx_port_, counters_.guest_rx);
+  const bool moved = count(&DirectionCounters::batches) != batches;
+  return std::max(count(&DirectionCounters::packets) - packets, std::uint64_t{moved});
+}
+
+bool NetifEnd::rest() {
+  if (failed_) return true;
+  listen();
+  // What waits for answers stays in the TAP.
+  if (!tx_.starved()) tap_watcher_.on();
+  const bool more_room = tx_.starved() && tx_.ask_for_event();
+  const bool more_frames = rx_.ask_for_event();
+  return !more_room && !more_frames;
+}
+
+void NetifEnd::listen() {
   const bool shared = rx_port_ == tx_port_;
-  const bool tx = port == tx_port_, rx = port == rx_port_;
-  (void)thread_.listen(port, (tx ? tx_.taken() : 0) + (rx ? rx_.taken() : 0));
-  const auto alive = alive_;
-  if (tx) on_tx_event();
-  if (rx && (!shared || *alive)) on_rx_event();
+  (void)thread_.listen(tx_port_, tx_.taken() + (shared ? rx_.taken() : 0));
+  if (!shared) (void)thread_.listen(rx_port_, rx_.taken());
 }
 
-void NetifEnd::on_tx_event() {
-  counters_.guest_tx.events.add();
-  if (failed_) return;
-  // Room matters when it is short; but a lie is to be found now, not at the next frame.
-  if (tx_.starved())
-    run_tx();
-  else if (tx_.collect() == Pass::fault)
-    fail(tx_.fault());
-}
-
-void NetifEnd::on_rx_event() {
-  counters_.guest_rx.events.add();
-  run_rx();
-}
-
-void NetifEnd::run_tx() {
+template <class Direction>
+void NetifEnd::pass(Direction& direction, EvtchnPort port, DirectionCounters& counters) {
   if (failed_) return;
   bool wanted = false;
-  const auto before = counters_.guest_tx.batches.get();
-  const Pass pass = tx_.run(wanted);
-  if (counters_.guest_tx.batches.get() != before) notify(tx_port_, wanted, counters_.guest_tx);
-  if (pass == Pass::fault) return fail(tx_.fault());
-  if (tx_.starved())
-    tap_watcher_.off();
-  else
-    tap_watcher_.on();
-  if (pass == Pass::again) again(&NetifEnd::run_tx);
-}
-
-void NetifEnd::run_rx() {
-  if (failed_) return;
-  bool wanted = false;
-  const auto before = counters_.guest_rx.batches.get();
-  const Pass pass = rx_.run(wanted);
-  if (counters_.guest_rx.batches.get() != before) notify(rx_port_, wanted, counters_.guest_rx);
-  if (pass == Pass::fault) return fail(rx_.fault());
-  // Through the loop, so that the other direction gets its turn between two batches.
-  if (pass == Pass::again) again(&NetifEnd::run_rx);
-}
-
-void NetifEnd::again(void (NetifEnd::*run)()) {
-  boost::asio::post(thread_.loop(), [this, run, alive = alive_] {
-    if (*alive) (this->*run)();
-  });
+  const auto before = counters.batches.get();
+  const Pass pass = direction.run(wanted);
+  if (counters.batches.get() != before) notify(port, wanted, counters);
+  if (pass == Pass::fault) fail(direction.fault());
 }
 
 void NetifEnd::notify(EvtchnPort port, bool wanted, DirectionCounters& counters) {

@@ -1,5 +1,5 @@
-// A queue's end of the netif path: its two directions, driven by the events of its channels and by its TAP.
-// On the data thread, construction and destruction too.
+// A queue's end of the netif path: its two directions, served in turns from an event or a frame in the TAP
+// on. As long as it has turns it asks for no event. On the data thread, construction and destruction too.
 #pragma once
 #include <functional>
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace hush::domu {
 
-class NetifEnd {
+class NetifEnd final : private event::Served {
  public:
   struct Setup {
     netif::TxFront tx_ring;
@@ -29,15 +29,17 @@ class NetifEnd {
   NetifEnd(const NetifEnd&) = delete;
   NetifEnd& operator=(const NetifEnd&) = delete;
 
-  // An event came on a channel, which is masked: it is unmasked first.
+  // An event came on a channel, which stays masked until there is nothing more to do.
   void on_event(EvtchnPort port);
+  void set_polling(const poll::Rules& rules);
 
  private:
-  void on_tx_event();
-  void on_rx_event();
-  void run_tx();
-  void run_rx();
-  void again(void (NetifEnd::*run)());
+  std::uint64_t turn() override;
+  bool rest() override;
+  void wake();
+  void listen();
+  template <class Direction>
+  void pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
   void fail(Fault fault);
 
@@ -49,7 +51,6 @@ class NetifEnd {
   GuestRx rx_;
   event::FdWatcher tap_watcher_;
   bool failed_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for passes that are already posted
 };
 
 }  // namespace hush::domu

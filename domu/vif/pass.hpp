@@ -6,7 +6,7 @@ namespace hush::domu {
 
 enum class Pass : std::uint8_t {
   idle,   // nothing more to do now
-  again,  // more is there already
+  moved,  // something moved, and more may be there
   fault,  // the queue must not run again; the reason is with whoever ran
 };
 

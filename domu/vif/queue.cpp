@@ -112,6 +112,7 @@ Result<void> Queue::start_netif() {
   thread_.call([&] {
     netif_end_ = std::make_unique<NetifEnd>(
         thread_, setup, counters_, [this](Fault fault) { on_fault_(fault, std::string(name(fault))); });
+    apply_polling();
   });
   return {};
 }
@@ -134,7 +135,20 @@ void Queue::start_area(std::chrono::milliseconds stall) {
     area_end_ = std::make_unique<relay::AreaEnd>(thread_, setup, *port_, counters_.area,
                                                  relay::AreaEnd::Reports{fault, on_stall_});
     area_end_->start();
+    apply_polling();
   });
+}
+
+void Queue::set_polling(const poll::Rules& rules) {
+  thread_.call([&] {
+    polling_ = rules;
+    apply_polling();
+  });
+}
+
+void Queue::apply_polling() {
+  if (netif_end_) netif_end_->set_polling(polling_);
+  if (area_end_) area_end_->set_polling(polling_);
 }
 
 xenstore::QueueAddress Queue::address() const {

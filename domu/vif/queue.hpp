@@ -45,6 +45,8 @@ class Queue {
   // The back end is connected: traffic begins. Once, one of the two; harmless after a fault.
   Result<void> start_netif();
   void start_area(std::chrono::milliseconds stall);
+  // How it is polled from now on; before a start as well.
+  void set_polling(const poll::Rules& rules);
   [[nodiscard]] xenstore::QueueAddress address() const;
   [[nodiscard]] bool offers_area() const { return area_.has_value(); }
   [[nodiscard]] const std::string& area_trouble() const { return area_trouble_; }
@@ -57,6 +59,7 @@ class Queue {
   Result<void> open_channels();
   void share_area();
   void on_event(EvtchnPort port);
+  void apply_polling();
 
   event::DataThread& thread_;
   xen::GrantShare& shares_;
@@ -70,6 +73,7 @@ class Queue {
   std::optional<SharedArea> area_;
   std::string area_trouble_;
   // From here on: the data thread's.
+  poll::Rules polling_{};
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
   std::unique_ptr<NetifEnd> netif_end_;

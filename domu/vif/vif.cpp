@@ -60,6 +60,7 @@ void Vif::schedule() {
 }
 
 void Vif::update() {
+  apply_settings();
   for (int i = 0; i < kMaxSteps; ++i) {
     auto seen = look();
     if (!seen) {
@@ -81,6 +82,23 @@ void Vif::update() {
     if (!perform(next) || next.settled()) return;
   }
   if (gone() && on_gone_) boost::asio::post(guest_.loop, std::exchange(on_gone_, {}));
+}
+
+// What holds for this end now. Each bad value is said once; a store that cannot be read changes nothing.
+void Vif::apply_settings() {
+  auto in_store = xenstore::read_guest_settings(guest_.store.view(), directory_);
+  if (!in_store) return;
+  std::vector<xenstore::Said> said = options_.settings;
+  said.insert(said.end(), in_store->begin(), in_store->end());
+  const auto resolved = xenstore::resolve_of_guest(said);
+  const auto before = std::exchange(complaints_, {});
+  for (const auto& complaint : resolved.complaints) {
+    complaints_.push_back(complaint.line);
+    if (std::find(before.begin(), before.end(), complaint.line) == before.end())
+      spdlog::warn("{}: {}", name_, complaint.line);
+  }
+  polling_ = xenstore::polling(resolved.values, guest_.wake_cost);
+  if (queue_) queue_->set_polling(polling_);
 }
 
 Result<Vif::Sight> Vif::look() {
@@ -169,6 +187,7 @@ Result<void> Vif::connect() {
       [this, post](std::optional<relay::Standstill> stall) { post([this, stall] { on_stall(stall); }); });
   if (!queue) return queue.error();
   queue_ = std::move(*queue);
+  queue_->set_polling(polling_);
   if (!queue_->area_trouble().empty())
     spdlog::warn("{}: no area, it will go by the netif path: {}", name_, queue_->area_trouble());
   xenstore::FrontendOffer offer{{queue_->address()}, offered_features()};

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/net/link.hpp"
 #include "common/net/tap.hpp"
@@ -13,6 +14,7 @@
 #include "domu/vif/queue.hpp"
 #include "xenstore/client.hpp"
 #include "xenstore/vif_config.hpp"
+#include "xenstore/vif_settings.hpp"
 
 namespace hush::domu {
 
@@ -22,6 +24,7 @@ struct Guest {
   xenstore::Client& store;
   xen::GrantShare shares;
   std::unique_ptr<event::DataThread> thread;
+  poll::Time wake_cost = poll::kUsualWakeCost;  // of a sleep and a wake-up on this machine
 };
 
 class Vif {
@@ -32,6 +35,7 @@ class Vif {
     bool up = false;  // set the interface up
     std::uint32_t area_ring =
         0;  // bytes of each ring of an area, offered where the back end takes one; 0: none
+    std::vector<xenstore::Said> settings;  // what holds where xenstore says nothing else
   };
 
   // Makes the TAP, without carrier, and begins to watch the device, which need not be there yet.
@@ -50,6 +54,7 @@ class Vif {
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
   [[nodiscard]] Fault fault() const { return fault_; }  // why it was cut off; none: it was not
   [[nodiscard]] const VifCounters& counters() const { return counters_; }
+  [[nodiscard]] const poll::Rules& polling() const { return polling_; }
 
  private:
   // What the nodes say now.
@@ -64,6 +69,7 @@ class Vif {
   void schedule();
   void update();
   Result<Sight> look();
+  void apply_settings();
   void follow_backend(const std::string& path);
   bool perform(const Step& step);
   Result<void> connect();
@@ -91,6 +97,8 @@ class Vif {
   std::unique_ptr<Queue> queue_;
   Sight sight_;
   std::string watched_;  // the back end's state node
+  poll::Rules polling_{};
+  std::vector<std::string> complaints_;  // of bad settings, as they were said
   Fault fault_ = Fault::none;
   std::uint64_t connects_ = 0;
   bool serving_ = false;

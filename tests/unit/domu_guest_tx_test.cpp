@@ -170,6 +170,7 @@ TEST_F(GuestTxTest, StopsReadingWhenTheLargestFrameHasNoRoomAndGoesOnAfterAnswer
   int passes = 0;
   while (!tx_->starved() && ++passes < 100) ASSERT_EQ(run_once(), Pass::idle);
   ASSERT_TRUE(tx_->starved());
+  EXPECT_FALSE(tx_->ask_for_event());
   auto requests = take();
   EXPECT_EQ(requests.size(), 15U * 16U);
   // The event that it asked for comes at half of what is out, not before.

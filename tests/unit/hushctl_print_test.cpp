@@ -70,6 +70,18 @@ TEST(HushctlPrint, ShowHasTheWordsOfAnAreaAndWhyOneIsRefused) {
   EXPECT_THAT(printed(print_show, vif), HasSubstr("netif path: generation 0\n"));
 }
 
+TEST(HushctlPrint, HowAVifIsPolledAndWhatCameOfIt) {
+  json vif = kVif;
+  vif["polling"] = {{"mode", "auto"}, {"least_ns", 0}, {"most_ns", 200000}, {"wake_cost_ns", 14600}};
+  vif["polls"] = {{"found", 30}, {"in_vain", 4}, {"sleeps", 5}, {"needless_events", 6}};
+  const std::string text = printed(print_show, vif);
+  EXPECT_THAT(text,
+              HasSubstr("before a sleep polled: auto, 0 to 200 us; a sleep and wake-up costs 15 us here\n"));
+  const char* polls = "polls that found something 30, in vain 4, sleeps 5, needless events 6\n";
+  EXPECT_THAT(text, HasSubstr(polls));
+  EXPECT_THAT(printed(print_stats, json::array({vif})), HasSubstr(polls));
+}
+
 TEST(HushctlPrint, WhatIsMissingIsADash) {
   EXPECT_THAT(printed(print_list, json::array({json::object()})), HasSubstr("-"));
   EXPECT_THAT(printed(print_show, json::object()), HasSubstr("-"));

@@ -78,6 +78,26 @@ void print_settings(std::ostream& out, const json& settings) {
   print_table(out, rows);
 }
 
+// Microseconds of a field in nanoseconds, rounded.
+std::string microseconds(const json& object, const char* name) {
+  const json& time = field(object, name);
+  return time.is_number_integer() ? std::to_string((time.get<std::int64_t>() + 500) / 1000) : "-";
+}
+
+void print_polling(std::ostream& out, const json& polling) {
+  if (!polling.is_object()) return;  // of an older daemon
+  out << "  before a sleep polled: " << text(polling, "mode") << ", " << microseconds(polling, "least_ns")
+      << " to " << microseconds(polling, "most_ns") << " us; a sleep and wake-up costs "
+      << microseconds(polling, "wake_cost_ns") << " us here\n";
+}
+
+void print_polls(std::ostream& out, const json& polls) {
+  if (!polls.is_object()) return;
+  out << "  polls that found something " << text(polls, "found") << ", in vain " << text(polls, "in_vain")
+      << ", sleeps " << text(polls, "sleeps") << ", needless events " << text(polls, "needless_events")
+      << '\n';
+}
+
 // "1:530 2-3:12 4-7:1": only the sizes that came.
 std::string histogram(const json& sizes) {
   std::string line;
@@ -106,6 +126,7 @@ void print_counts_of(std::ostream& out, const json& vif) {
   for (const char* direction : {"guest_tx", "guest_rx"})
     out << "  " << direction
         << " packets in a batch: " << histogram(field(field(vif, direction), "batch_sizes")) << '\n';
+  print_polls(out, field(vif, "polls"));
   const char* separator = "  ";
   for (const char* counter : {"rx_waits", "rx_stalls", "tx_throttled"}) {
     out << separator << counter << ' ' << text(vif, counter);
@@ -156,6 +177,8 @@ void print_show(std::ostream& out, const json& vif) {
   for (const auto& stall : field(vif, "stalls"))
     out << "  queue " << text(stall, "queue") << " stalled for " << text(stall, "since_ms")
         << " ms: " << text(stall, "cause") << '\n';
+  print_polling(out, field(vif, "polling"));
+  print_polls(out, field(vif, "polls"));
   print_queues(out, field(vif, "queues"));
   print_features(out, field(vif, "features"));
   print_settings(out, field(vif, "settings"));

@@ -221,7 +221,7 @@ TEST_F(Channels, AHandlerWithoutEndHoldsUpNoQueue) {
     if (!ended) boost::asio::post(worker.thread->loop(), again);
   };
   worker.thread->call([&] {
-    worker.thread->poll_for(std::chrono::seconds(10));  // so that the queue keeps its turn
+    (*queue)->set_polling({.mode = poll::Mode::poll});  // so that the queue keeps its turn
     again();
   });
   auto front = netif::TxFront::attach(tx_page(), {});
@@ -235,6 +235,30 @@ TEST_F(Channels, AHandlerWithoutEndHoldsUpNoQueue) {
   EXPECT_EQ(served, 20U);
   ended = true;
   settle();
+  disconnect(*queue);
+}
+
+// Who polls asks for nothing: req_event stays where it was, whatever comes, and an honest guest sends no
+// event.
+TEST_F(Channels, APolledQueueLeavesItsEventIndexAlone) {
+  auto queue = connect();
+  ASSERT_TRUE(queue);
+  worker.thread->call([&] { (*queue)->set_polling({.mode = poll::Mode::poll}); });
+  auto front = netif::TxFront::attach(tx_page(), {});
+  front.put(netif::TxRequest{data, 0, 0, 1, 60});
+  (void)front.publish();  // it may have slept before
+  ASSERT_TRUE(eventually([&] { return front.pending() == 1U; }));
+  const auto event = tx_page().req_event.load(std::memory_order_relaxed);
+  for (std::uint32_t n = 2; n <= 100; ++n) {
+    front.put(netif::TxRequest{data, 0, 0, 1, 60});
+    EXPECT_FALSE(front.publish()) << n;
+    ASSERT_TRUE(eventually([&] { return front.pending() == n; })) << n;
+  }
+  EXPECT_EQ(tx_page().req_event.load(std::memory_order_relaxed), event);
+  worker.thread->call([&] { (*queue)->set_polling({.mode = poll::Mode::event}); });
+  EXPECT_TRUE(eventually([&] { return tx_page().req_event.load(std::memory_order_relaxed) == 101; }));
+  EXPECT_GT(counters.polls.found.get(), 0U);
+  EXPECT_GT(counters.polls.sleeps.get(), 0U);
   disconnect(*queue);
 }
 

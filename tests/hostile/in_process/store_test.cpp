@@ -114,7 +114,7 @@ TEST_F(Store, AFlagIsOnForOneAlone) {
 TEST_F(Store, ManyWritesAreOneLook) {
   constexpr int kWrites = 1000;
   dom0::Settings settings(*client, {}, "info");
-  dom0::Host host{loop, *client, {}, settings};
+  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost};
   dom0::VifManager manager(host);
   xen.write("backend/vif/7/0/frontend", kFrontend);
   xen.write("backend/vif/7/0/frontend-id", "7");
