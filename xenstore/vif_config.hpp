@@ -129,6 +129,8 @@ Result<void> switch_carrier(Client& client, VifId id, bool up);
 Result<FrontendSettings> read_frontend_settings(const View& view, const std::string& frontend);
 Result<Features> read_backend_features(const View& view, const std::string& backend);
 Result<AreaAnswer> read_area_answer(const View& view, const std::string& backend);
+// Why the areas that a connection began with are not in use; empty: they are.
+std::string read_area_refusal(const View& view, const std::string& backend);
 // How long a back end may stand still; the default where it says nothing that makes sense.
 std::chrono::milliseconds read_area_stall(const View& view, const std::string& backend);
 inline constexpr std::chrono::milliseconds kDefaultAreaStall{1000};

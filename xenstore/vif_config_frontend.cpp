@@ -101,6 +101,13 @@ Result<AreaAnswer> read_area_answer(const View& view, const std::string& backend
                     text.substr(space + 1)};
 }
 
+std::string read_area_refusal(const View& view, const std::string& backend) {
+  const auto answer = read_area_answer(view, backend);
+  if (!answer) return answer.error().text;
+  if (answer->generation != kFirstGeneration) return "it gives no answer";
+  return answer->refused;
+}
+
 std::chrono::milliseconds read_area_stall(const View& view, const std::string& backend) {
   const auto said = view.read(at(backend, key::kHushAreaStall));
   const auto number =
