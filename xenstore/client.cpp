@@ -67,6 +67,10 @@ Result<std::unique_ptr<Client>> Client::open(boost::asio::io_context& loop) {
   return std::unique_ptr<Client>{new Client(loop, handle)};
 }
 
+int Client::fd() const {
+  return xs_fileno(handle_);
+}
+
 Result<void> Client::transact(const std::function<Result<void>(View&)>& body) {
   for (int attempt = 0; attempt < kMaxConflicts; ++attempt) {
     const xs_transaction_t transaction = xs_transaction_start(handle_);

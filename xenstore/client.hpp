@@ -45,6 +45,8 @@ class Client {
   ~Client();
 
   [[nodiscard]] View view() const { return {handle_, 0}; }
+  // Readable when the loop has a watch to take. Owned by the handle.
+  [[nodiscard]] int fd() const;
 
   // Runs body in a transaction until it commits. A conflict runs body again (at most kMaxConflicts times), so
   // body only reads and writes through its view. An error of body aborts and is returned.

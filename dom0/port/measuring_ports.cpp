@@ -19,6 +19,13 @@ std::uint64_t sum_of(std::span<const std::byte> bytes) {
   return sum;
 }
 
+// Each 8 bytes are the number, and what is left at the end its lowest bytes.
+void write_number(std::byte* place, std::uint32_t length, std::uint64_t number) {
+  std::uint32_t at = 0;
+  for (; at + sizeof number <= length; at += sizeof number) std::memcpy(place + at, &number, sizeof number);
+  std::memcpy(place + at, &number, length - at);
+}
+
 }  // namespace
 
 void SinkPort::turn(relay::Exchange& exchange) {
@@ -39,7 +46,7 @@ void SourcePort::turn(relay::Exchange& exchange) {
       lacks_room_ = length;
       return;
     }
-    std::memset(place, static_cast<int>(++sequence_ & 0xff), length);
+    write_number(place, length, sequence_++);
     exchange.out.commit({.length = length});
     exchange.given.passed(length);
   }

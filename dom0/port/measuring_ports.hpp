@@ -17,7 +17,8 @@ class SinkPort final : public relay::Port {
   std::uint64_t sum_ = 0;
 };
 
-// Sends frames of one length as long as there is room; what the guest sends is read as by a sink.
+// Sends frames of one length as long as there is room, numbered from 0 on: each 8 bytes of a frame are its
+// number, and what is left at the end the number's lowest bytes. A new connection begins anew. What the guest sends is read as by a sink.
 class SourcePort final : public relay::Port {
  public:
   // length: at least 14; where the ring's longest frame is shorter, that counts.

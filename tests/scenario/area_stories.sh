@@ -115,6 +115,86 @@ story_area_backend_dies() {
   check detach host_detach 1
 }
 
+# An application without a TAP (domu/library), against the ports that measure: every frame has its number, so that one lost,
+# doubled, late or wrong is seen by the example itself.
+story_library() {
+  local held mode
+  host_up 1 || return 1
+  held=$(host_holdings)
+  for mode in "" --poll; do
+    library_run echo echo 300000 --burst 32 $mode
+    library_run echo echo 3000 --size 65000 --burst 8 --ring 512 $mode
+    library_run sink send 300000 --size 1500 $mode
+    library_run source receive 300000 $mode
+  done
+  check nothing-left same "$held" "$(host_holdings)"
+  check no-nodes no_nodes 1
+}
+library_run() { # library_run PORT MODE FRAMES [OPTION...]
+  local port=$1 mode=$2 frames=$3 what
+  shift 3
+  what=$mode$(tr -d ' ' <<<"${*/#--/-}")
+  store write hushring/default/port "$port"
+  host_attach 1 || return 1
+  host_start example 1 "$host_bin/hush-example" "$mode" --frames "$frames" "$@"
+  host_end example
+  check "$what" same "$? $(grep -c "wrong 0 lost with connections 0 connects 1" "$host_logs/example.log")" "0 1"
+  tail -n 1 "$host_logs/example.log"
+  check "$what-detach" host_detach 1
+}
+
+# hush-backd is killed under it twice; it connects again and goes on, in order.
+story_library_backend_dies() {
+  local held round before
+  host_up 1 || return 1
+  held=$(host_holdings)
+  store write hushring/default/port echo
+  host_attach 1 || return 1
+  host_start example 1 "$host_bin/hush-example" echo --frames 100000000 --size 256
+  host_wait example 'up, the back end' || return 1
+  for round in 1 2; do
+    before=$(example_ups)
+    eventually stat_of vif1.0 "1/(s['guest_tx']['packets'] > 100000)" || return 1
+    host_signal backd KILL
+    host_stop backd
+    host_backd || return 1
+    check "connects-again-$round" eventually example_came_up "$before"
+  done
+  check echoes-again eventually stat_of vif1.0 "1/(s['guest_rx']['packets'] > 100000)"
+  host_stop example
+  check ends-cleanly same $? 0
+  check in-order grep -q " wrong 0 .* connects 3 " "$host_logs/example.log"
+  check detach host_detach 1
+  check nothing-left same "$held" "$(host_holdings)"
+  check no-nodes no_nodes 1
+}
+example_ups() { grep -c 'up, the back end' "$host_logs/example.log"; }
+example_came_up() { [ "$(example_ups)" -gt "$1" ]; }
+
+story_library_refused() { # without an area it stays down, and says why
+  host_up 1 || return 1
+  store write hushring/default/area-limit 64
+  host_attach 1 || return 1
+  host_start example 1 "$host_bin/hush-example" send --frames 10
+  host_end example
+  check refused same "$? $(tail -n 1 "$host_logs/example.log")" \
+    "1 hush-example: the back end does not take the area: more pages than this back end allows"
+  check reason-in-store same "$(in_domain 0 xenstore-read /local/domain/1/error/device/vif/0/error)" \
+    "cut off: the back end does not take the area: more pages than this back end allows"
+  check detach host_detach 1
+  store write hushring/default/area-limit 0
+  host_attach 1 || return 1
+  host_start example 1 "$host_bin/hush-example" send --frames 10
+  check no-area-path host_wait example "cannot connect: the back end has no area path"
+  store rm hushring/default/area-limit
+  check detach-again host_detach 1
+  store write hushring/default/port sink
+  host_attach 1 || return 1
+  host_end example
+  check goes-on-when-there-is-one same $? 0
+  check detach-at-last host_detach 1
+}
+
 story_area_refused() { # either end refuses; the vif is served on the netif path, and says why
   local host_path=auto held
   host_up 1 || return 1

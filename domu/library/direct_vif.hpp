@@ -1,0 +1,144 @@
+// A vif for an application that wants no TAP: frames go between the application's memory accesses and a
+// hush-backd, through an area (common/area/README.md), without a system call a packet.
+//
+//   auto vif = hush::DirectVif::open({.device = 0});
+//   for (;;) {
+//     (*vif)->step();                            // connections come and go in here, and nowhere else
+//     if (hush::AreaLink* link = (*vif)->link()) // null: not connected
+//       ... send and receive in bursts (area_link.hpp); nothing to do -> nothing_to_do = true
+//     if (nothing_to_do) (*vif)->wait(std::chrono::seconds(1));   // or poll: leave this line out
+//   }
+//
+// Threads: there is none of the library's own that moves frames; the thread that calls drives everything. Not
+// thread-safe: all calls of one DirectVif, its links included, come from one thread at a time. (libxenstore
+// keeps a thread of its own that reads the store's socket; block the signals that it must not take before
+// open().)
+//
+// Polling and waiting: an application that does not wait is polling. Its mode word is 0, so the other end
+// sends no event, and a burst costs no system call. step() costs some, so a poller calls it now and then:
+// each millisecond is often enough for all that it does. To wait, may_wait() publishes a sleep number and
+// looks once more; then fd() becomes readable as soon as there is something to do, and step() ends the sleep.
+//
+// Connections: the library follows the xenbus handshake. A back end that closes, is restarted or taken away
+// costs the connection, not the DirectVif: it connects again by itself, at once, then after 1 s, 2 s ... 60 s,
+// until a connection lasts 10 s. Frames that were under way are lost with the connection (a network's promise).
+// A vif of the library never falls back to the rings of netif.h: with a back end that has no area path it
+// stays down and looks again with that delay; one that refuses the area, or lies, is barred until the toolstack
+// makes the device anew (detach, attach). reason() says what it is, and for the last two the device's error
+// node too, as of any front end.
+//
+// Rights: as hush-frontd, /dev/xen/{xenbus,evtchn,gntalloc}; of gntalloc's limit 4 pages a vif and its two
+// rings. One front end drives a device: not the kernel's, not a hush-frontd beside it.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "domu/library/area_link.hpp"
+#include "domu/vif/handshake.hpp"
+
+namespace hush {
+
+class DirectVif final : private domu::Handshake::Owner {
+ public:
+  struct Options {
+    std::uint32_t device = 0;          // number of the vif: device/vif/N
+    std::uint32_t ring = 1024 * 1024;  // bytes of each ring: a power of two from 4 KiB to 32 MiB
+    // Checksums and segmentation may be left to this end: frames may come with either still to do, as
+    // area::Record says, up to 64 KiB. It takes rings of 256 KiB. False: frames come complete.
+    bool offloads = false;
+    // What an admin is to know of connections, a line each. Within open(), step(), wait() and close().
+    std::function<void(std::string_view)> log = {};
+  };
+  enum class State : std::uint8_t {
+    waiting,  // for the device, the back end, or a next try; reason() says for what
+    up,       // link() is not null
+    barred,   // refused or cut off, reason() says why; until the device is made anew
+    closed,
+  };
+
+  // Does not wait for the device or its back end: they may come later. Errors: what of Xen is not there, the
+  // kernel's driver has the device, options out of their range.
+  static Result<std::unique_ptr<DirectVif>> open(Options options);
+  // Without close() the pages are taken back as if the program had ended: the back end finds the front end
+  // dead, and the toolstack or the next open() of the device sorts it out.
+  ~DirectVif();
+
+  // Everything but frames: connects, disconnects, takes events, watches the other end, ends a sleep. Calls
+  // xenstored where there is something to say, and waits for its answers then. After it links and places of
+  // before are gone where connects() has changed or link() is null.
+  void step();
+  // The connection; null: none. The application's until the next step(), wait() or close().
+  [[nodiscard]] AreaLink* link() { return up_; }
+
+  // Readable when step() has something to do, and after may_wait() when there is something to send or
+  // receive. For poll, epoll and their kind; never read it.
+  [[nodiscard]] int fd() const { return epoll_.get(); }
+  // Before waiting on fd(): publishes and releases what is due, and asks for an event. False: there is work
+  // already. True: wait on fd(), then step(). Bursts before that step() are allowed and may cost events.
+  [[nodiscard]] bool may_wait(const Wanted& wanted = {});
+  // may_wait(), the waiting, and step(), at the price of one system call less than with fd(). timeout: at most
+  // so long; negative: no limit. It may return early. A signal ends it.
+  void wait(std::chrono::milliseconds timeout, const Wanted& wanted = {});
+
+  // Takes leave of the back end in order, waiting for it at most so long. True: it has answered. After this
+  // there is no link any more; nothing but the destructor is of use.
+  bool close(std::chrono::milliseconds patience);
+
+  [[nodiscard]] State state() const;
+  [[nodiscard]] const std::string& reason() const;
+  [[nodiscard]] std::uint64_t connects() const { return connects_; }  // times that a link came up
+  // Of all connections; out is what was sent.
+  [[nodiscard]] const relay::EndCounters& counters() const { return counters_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  class Descriptor {
+   public:
+    explicit Descriptor(int fd = -1) : fd_(fd) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor();
+    [[nodiscard]] int get() const { return fd_; }
+
+   private:
+    int fd_;
+  };
+
+  DirectVif(Options options, xen::GrantShare shares, xen::EventChannels channels);
+  Result<void> begin();
+  Result<void> connect(const xenstore::FrontendSettings& settings) override;
+  Result<void> serve(const xenstore::FrontendSettings& settings) override;
+  void disconnect() override;
+  void forgiven() override;
+  void say(domu::Handshake::Weight weight, const std::string& text) override;
+  void run_loop();
+  void take_events();
+  void judge_link();
+  [[nodiscard]] bool arm(const Wanted& wanted);
+  [[nodiscard]] std::optional<Clock::time_point> due() const;
+  void set_timer();
+
+  Options options_;
+  boost::asio::io_context loop_{1};
+  xen::GrantShare shares_;
+  xen::EventChannels channels_;
+  std::unique_ptr<xenstore::Client> store_;
+  Descriptor timer_, epoll_;
+  std::optional<Clock::time_point> timer_set_to_;
+  relay::EndCounters counters_;
+  AreaLink::Sleeps sleeps_;  // of the connections before
+  std::unique_ptr<AreaLink> link_;
+  AreaLink* up_ = nullptr;  // link_, once the back end has taken it
+  std::string refused_;     // by the back end, and not said in the store yet
+  std::string barred_for_;
+  std::string trouble_;  // of the last try to connect
+  std::uint64_t connects_ = 0;
+  bool closed_ = false;
+  bool answered_ = false;  // the back end, after close()
+  std::unique_ptr<domu::Handshake> handshake_;  // last: it ends first
+};
+
+}  // namespace hush
