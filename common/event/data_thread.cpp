@@ -14,10 +14,9 @@ constexpr int kEventsPerTurn = 64;
 constexpr int kHandlersPerLook = 64;
 // Until an event that could not be sent is tried again: far below what a peer takes for a stall.
 constexpr auto kOwedAgain = std::chrono::milliseconds(10);
-// Until descriptors, timers and posted work are looked at, which costs a system call: 64 turns without work,
-// each a look at a ring or a read of a TAP (some 50 us at most), or 8 batches.
-constexpr std::size_t kTurnsPerLook = 64;
-constexpr std::size_t kBatchWeighs = 8;
+// What a turn with work counts for in the pace of looks (LookPace): it may take a thousand times longer than
+// one without, and the pace has to be right when work comes after a long silence.
+constexpr std::size_t kWeightOfWork = 8;
 // Turns without work until the clock is read again: under Xen it is a system call.
 constexpr unsigned kTurnsPerClock = 4;
 
@@ -119,7 +118,9 @@ bool DataThread::listen(EvtchnPort port, std::uint64_t work) {
 }
 
 void DataThread::on_channels() {
-  for (int i = 0; i < kEventsPerTurn; ++i) {
+  // A port is masked once it is taken: more calls than there are ports find nothing.
+  const std::size_t most = std::min<std::size_t>(kEventsPerTurn, bound_.size());
+  for (std::size_t i = 0; i < most; ++i) {
     const auto port = channels_.pending();
     if (!port) return;
     const auto found = bound_.find(port->value);
@@ -150,8 +151,9 @@ void DataThread::run() {
       continue;
     }
     round();
-    if (turns_ < kTurnsPerLook && !in_turn_.empty()) continue;
+    if (turns_ < pace_.turns() && !in_turn_.empty()) continue;
     turns_ = 0;
+    pace_.looks(Clock::now());
     for (int i = 0; i < kHandlersPerLook && loop_.poll_one() > 0; ++i) {
     }
   }
@@ -169,7 +171,7 @@ bool DataThread::stays(InTurn& entry) {
   Served& one = *entry.one;
   if (const std::uint64_t came = one.turn(); came != 0) {
     worked_ = true;
-    turns_ += kBatchWeighs;
+    turns_ += kWeightOfWork;
     one.patience.arrived(came);
     if (std::exchange(entry.polled, false)) one.polls.found.add();
     return true;

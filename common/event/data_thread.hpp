@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "common/event/fd_watcher.hpp"
+#include "common/event/look_pace.hpp"
 #include "common/event/storm_guard.hpp"
 #include "common/poll/counters.hpp"
 #include "common/poll/patience.hpp"
@@ -129,6 +130,7 @@ class DataThread {
   std::vector<InTurn> in_turn_;
   std::size_t turns_ = 0;  // since the loop was looked at, weighed
   bool worked_ = false;    // somebody had something in this round
+  LookPace pace_;
   boost::asio::steady_timer owed_timer_{loop_};
   std::set<std::uint32_t> owed_;  // ports whose event could not be sent yet
   std::thread thread_;
