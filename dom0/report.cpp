@@ -109,6 +109,7 @@ void add_rings(json& queue, const QueueLook& look) {
   queue["area"] = {{"generation", area.header.generation},
                    {"pages", area.header.pages},
                    {"front_end_lives", area.peer_lives}};
+  if (look.port_sum) queue["port_sum"] = *look.port_sum;
   queue["guest_tx"] = words_json(area.tx, area.header.guest_tx_ring, area.header.guest_tx_max_frame);
   queue["guest_rx"] = words_json(area.rx, area.header.guest_rx_ring, area.header.guest_rx_max_frame);
 }

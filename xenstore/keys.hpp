@@ -86,6 +86,7 @@ inline constexpr char kPollMax[] = "poll-max";
 inline constexpr char kPort[] = "port";
 inline constexpr char kPortFrame[] = "port-frame";
 inline constexpr char kWire[] = "wire";
+inline constexpr char kPortBatch[] = "port-batch";
 
 // Elsewhere
 inline constexpr char kLocalDomain[] = "/local/domain";

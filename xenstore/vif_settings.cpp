@@ -64,6 +64,8 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
      &VifSettings::port},
     {key::kPortFrame, "bytes", 14, 65550, "1514", Acts::at_next_connect, "length of a source's frames",
      &VifSettings::port_frame},
+    {key::kPortBatch, "frames", 1, 64, "64", Acts::at_next_connect,
+     "what a sink, a source or an echo moves at once", &VifSettings::port_batch},
     {key::kWire, "", 0, 65535, "0", Acts::at_next_connect,
      "the number of a wire, for the two vifs whose port is that wire", &VifSettings::wire},
 }};

@@ -63,6 +63,7 @@ struct VifSettings {
   PortKind port = PortKind::tap;         // of the area path
   std::uint32_t port_frame = 0;          // bytes of a source's frames
   std::uint32_t wire = 0;                // which one, where the port is one; 0: none
+  std::uint32_t port_batch = 0;          // frames that a measuring port moves at once
   bool operator==(const VifSettings&) const = default;
 };
 
@@ -82,7 +83,7 @@ struct SettingInfo {
   bool of_guest = false;  // a front end has one of its own
 };
 
-inline constexpr std::size_t kVifSettings = 17;
+inline constexpr std::size_t kVifSettings = 18;
 [[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
 [[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
 // Takes the text into its member. False, and nothing changed: it is no value of this setting.

@@ -93,6 +93,8 @@ class Port {
   virtual void attach(std::function<void()>) {}
   [[nodiscard]] virtual bool rest() { return true; }
   virtual void awake() {}
+  // Of the bytes that it took, where it measures.
+  [[nodiscard]] virtual std::optional<std::uint64_t> sum() const { return std::nullopt; }
   // Not empty: it cannot go on.
   [[nodiscard]] virtual std::string_view fault() const { return {}; }
   virtual void capture_to(net::Capture*) {}  // null: off

@@ -98,7 +98,8 @@ QueueLook AreaQueue::look() const {
           rx_port_,
           end_->state(),
           stall_of(end_->standstill()),
-          end_->polling().expected()};
+          end_->polling().expected(),
+          port_->sum()};
 }
 
 }  // namespace hush::dom0

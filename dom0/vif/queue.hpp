@@ -50,6 +50,7 @@ struct QueueLook {
   std::string_view state;       // "serving", "failed", or what it waits for
   std::optional<Stall> stall;   // from the first frame that waits
   poll::Time expected;          // between arrivals, on average (poll::Patience)
+  std::optional<std::uint64_t> port_sum = {};  // of a port that measures: of what it took
 };
 
 struct QueueTimeouts {

@@ -111,7 +111,7 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
                                {key::kAreaStall, "13", "a"},      {key::kPort, "echo", "a"},
                                {key::kPortFrame, "99", "a"},      {key::kPollMode, "event", "a"},
                                {key::kPollMin, "14", "a"},        {key::kPollMax, "15", "a"},
-                               {key::kWire, "7", "a"}};
+                               {key::kWire, "7", "a"},            {key::kPortBatch, "8", "a"}};
   VifSettings expected;
   expected.rate = {5, microseconds(6)};
   expected.max_queues = 3;
@@ -128,6 +128,7 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
   expected.poll_mode = poll::Mode::event;
   expected.poll_min = microseconds(14);
   expected.poll_max = microseconds(15);
+  expected.port_batch = 8;
   EXPECT_EQ(said.size(), kVifSettings);
   EXPECT_EQ(resolve(said).values, expected);
 }
