@@ -68,7 +68,14 @@ class Producer {
     return ring_.bytes(produced_ + kRecordBytes, length).data();
   }
 
-  // The same, and what room there is behind it, up to max_frame(): for a frame that is expected to have
+  // Room for a burst of `frames` frames of this length, or for what half of the ring holds of it? Who waits
+  // for that sends whole bursts to a slower reader; frame by frame, both would be busy with their indexes.
+  [[nodiscard]] bool has_room_for(std::uint32_t frames, std::uint32_t length) {
+    const std::uint64_t need = (std::uint64_t{frames} + 1) * span_of(length);  // one more: a skip
+    return has_room(static_cast<std::uint32_t>(std::min<std::uint64_t>(need, ring_.size() / 2 - kReserve)));
+  }
+
+  // reserve(), and what room there is behind it, up to max_frame(): for a frame that is expected to have
   // `length` bytes and may have more. Empty where there is no room for those.
   [[nodiscard]] std::span<std::byte> reserve_from(std::uint32_t length) {
     if (!reserve(length)) return {};

@@ -15,16 +15,21 @@ class ByteRing {
   // Bytes from index `at` to the end of the memory.
   [[nodiscard]] std::uint32_t to_end(std::uint32_t at) const noexcept { return size_ - (at & (size_ - 1)); }
 
-  // A private copy of a header, and its place: at is any index, a multiple of 16; T has at most 16 bytes.
+  // A private copy of a header of 16 bytes, and its place. at: any index, a multiple of 16. Two accesses of 8
+  // bytes: the header is read or written once, whatever the compiler would like.
   template <WirePod T>
   [[nodiscard]] T take(std::uint32_t at) const noexcept {
-    static_assert(sizeof(T) <= 16);
-    return slot(at).template take<T>();
+    static_assert(sizeof(T) == 16);
+    const Words words{std::atomic_ref{word(at)[0]}.load(std::memory_order_relaxed),
+                      std::atomic_ref{word(at)[1]}.load(std::memory_order_relaxed)};
+    return std::bit_cast<T>(words);
   }
   template <WirePod T>
   void put(std::uint32_t at, const T& value) noexcept {
-    static_assert(sizeof(T) <= 16);
-    slot(at).put(value);
+    static_assert(sizeof(T) == 16);
+    const auto words = std::bit_cast<Words>(value);
+    std::atomic_ref{word(at)[0]}.store(words[0], std::memory_order_relaxed);
+    std::atomic_ref{word(at)[1]}.store(words[1], std::memory_order_relaxed);
   }
 
   // `length` bytes from index `at` on, not across the end. What is read through it may change while it is
@@ -34,8 +39,9 @@ class ByteRing {
   }
 
  private:
-  [[nodiscard]] SharedSlot<16>& slot(std::uint32_t at) const noexcept {
-    return *reinterpret_cast<SharedSlot<16>*>(base_ + (at & (size_ - 1)));
+  using Words = std::array<std::uint64_t, 2>;
+  [[nodiscard]] std::uint64_t* word(std::uint32_t at) const noexcept {
+    return reinterpret_cast<std::uint64_t*>(base_ + (at & (size_ - 1)));
   }
 
   std::byte* base_ = nullptr;

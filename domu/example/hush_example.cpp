@@ -7,7 +7,7 @@
 //
 // It ends after --frames frames, with a line of what it saw: status 0 where all was as it should be.
 #include <CLI/CLI.hpp>
-#include <bit>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <iostream>
@@ -28,7 +28,7 @@ struct Options {
   bool poll = false;
 };
 
-volatile std::sig_atomic_t stopped = 0;
+std::atomic<bool> stopped = false;
 
 // What a frame carries: its number, again and again, as a source port has it too.
 void write_number(std::byte* place, std::uint32_t length, std::uint64_t number) {
@@ -187,7 +187,7 @@ int main(int argc, char** argv) {
   }
   for (const int signal : {SIGINT, SIGTERM}) {
     struct sigaction action {};
-    action.sa_handler = [](int) { stopped = 1; };
+    action.sa_handler = [](int) { stopped = true; };
     sigaction(signal, &action, nullptr);  // without SA_RESTART: it ends a wait
   }
   const bool both = echo->parsed();

@@ -46,6 +46,12 @@ class AreaLink {
   // application's until commit(); reserving again before that gives the same place. Room comes back when the
   // other end releases it: publish(), and wait with Wanted::room.
   [[nodiscard]] std::byte* reserve(std::uint32_t length) { return out_.reserve(length); }
+  // Is there room for a burst of frames of this length? (Of a burst that half of the ring does not hold: for
+  // as much as that holds.) Who sends without end waits for whole bursts: both ends are busier with a full
+  // ring otherwise.
+  [[nodiscard]] bool has_room_for(std::uint32_t frames, std::uint32_t length) {
+    return out_.has_room_for(frames, length);
+  }
   // The frame at the place reserved last is complete. record.length: at most what was reserved; its other
   // fields say what is left to do with it (checksum, segmentation), where the back end takes that.
   void commit(const area::Record& record) {
@@ -64,8 +70,11 @@ class AreaLink {
     if (asleep) [[unlikely]]
       notify();
   }
-  // Bytes of the ring that the other end had not released when it was last looked at.
-  [[nodiscard]] std::uint32_t unconsumed() const { return out_.waiting(); }
+  // Bytes of the ring, records and all, that are published and that the other end has not released now.
+  [[nodiscard]] std::uint32_t unconsumed() {
+    out_.look();
+    return out_.waiting();
+  }
 
   // ---- receiving
 
@@ -99,9 +108,9 @@ class AreaLink {
 
   // ---- the other end
 
-  // It takes nothing although there is something, for longer than the bound that the back end has named: since
-  // when, and why. It is told once a bound. Sending goes on as far as there is room; what has none is for the
-  // application to keep or to drop.
+  // It takes nothing although there is something, for longer than the bound that the back end has named:
+  // since when, and why. It is told once a bound. Sending goes on as far as there is room; what has none is
+  // for the application to keep or to drop.
   struct Standstill {
     Clock::time_point since;
     std::string_view cause;

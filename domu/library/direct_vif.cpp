@@ -15,9 +15,6 @@
 namespace hush {
 namespace {
 
-// Events taken in one step: a bound, whoever sends them.
-constexpr int kEventsPerStep = 64;
-
 xenstore::Features offered_features(bool offloads) {
   xenstore::Features features = domu::offered_features();
   if (offloads) return features;
@@ -49,8 +46,7 @@ Result<std::unique_ptr<DirectVif>> DirectVif::open(Options options) {
   if (!shares) return shares.error();
   auto channels = xen::EventChannels::open();
   if (!channels) return channels.error();
-  std::unique_ptr<DirectVif> vif{
-      new DirectVif(std::move(options), std::move(*shares), std::move(*channels))};
+  std::unique_ptr<DirectVif> vif{new DirectVif(std::move(options), std::move(*shares), std::move(*channels))};
   if (auto done = vif->begin(); !done) return done.error();
   return vif;
 }
@@ -91,8 +87,7 @@ Result<void> DirectVif::connect(const xenstore::FrontendSettings& settings) {
     const auto backend = xenstore::read_backend_features(store_->view(), settings.backend);
     if (!backend) return backend.error();
     if (backend->hush_area < area::kVersion) return error("the back end has no area path", ENOTSUP);
-    auto link =
-        AreaLink::create(shares_, channels_, settings.backend_id, options_.ring, sleeps_, counters_);
+    auto link = AreaLink::create(shares_, channels_, settings.backend_id, options_.ring, sleeps_, counters_);
     if (!link) return link.error();
     link_ = std::move(*link);
     const xenstore::FrontendOffer offer{.queues = {link_->address()},
@@ -127,7 +122,7 @@ void DirectVif::forgiven() {
 }
 
 void DirectVif::step() {
-  take_events();
+  take_event();
   if (up_) {
     up_->awake();
     up_->tick(Clock::now());
@@ -142,12 +137,10 @@ void DirectVif::run_loop() {
   judge_link();
 }
 
-void DirectVif::take_events() {
-  for (int i = 0; i < kEventsPerStep; ++i) {
-    const auto port = channels_.pending();
-    if (!port) return;
-    if (link_ && *port == link_->port()) link_->on_event();
-  }
+// There is one port at most, and it stays masked from here until it is listened to again: one call.
+void DirectVif::take_event() {
+  const auto port = channels_.pending();
+  if (port && link_ && *port == link_->port()) link_->on_event();
 }
 
 // A back end that lies or refuses is given up.
@@ -183,7 +176,12 @@ void DirectVif::wait(std::chrono::milliseconds timeout, const Wanted& wanted) {
     const timespec left =
         timespec_of(until ? std::max(*until - now, Clock::duration::zero()) : Clock::duration::zero());
     std::array<pollfd, 2> fds{{{channels_.fd(), POLLIN, 0}, {store_->fd(), POLLIN, 0}}};
-    (void)::ppoll(fds.data(), fds.size(), until ? &left : nullptr, nullptr);
+    const int ready = ::ppoll(fds.data(), fds.size(), until ? &left : nullptr, nullptr);
+    // The peer's event and nothing else: what a wait is for, at the least cost.
+    if (ready == 1 && fds[0].revents != 0 && up_) {
+      take_event();
+      return up_->awake();
+    }
   }
   step();
 }
@@ -206,6 +204,7 @@ void DirectVif::set_timer() {
 
 bool DirectVif::close(std::chrono::milliseconds patience) {
   closed_ = true;
+  up_ = nullptr;  // what is shared stays so until the back end has let go
   handshake_->leave([this] { answered_ = true; });
   const auto end = Clock::now() + patience;
   while (!answered_ && Clock::now() < end) {

@@ -20,12 +20,12 @@
 // looks once more; then fd() becomes readable as soon as there is something to do, and step() ends the sleep.
 //
 // Connections: the library follows the xenbus handshake. A back end that closes, is restarted or taken away
-// costs the connection, not the DirectVif: it connects again by itself, at once, then after 1 s, 2 s ... 60 s,
-// until a connection lasts 10 s. Frames that were under way are lost with the connection (a network's promise).
-// A vif of the library never falls back to the rings of netif.h: with a back end that has no area path it
-// stays down and looks again with that delay; one that refuses the area, or lies, is barred until the toolstack
-// makes the device anew (detach, attach). reason() says what it is, and for the last two the device's error
-// node too, as of any front end.
+// costs the connection, not the DirectVif: it connects again by itself, at once, then after 1 s, 2 s ... 60
+// s, until a connection lasts 10 s. Frames that were under way are lost with the connection (a network's
+// promise). A vif of the library never falls back to the rings of netif.h: with a back end that has no area
+// path it stays down and looks again with that delay; one that refuses the area, or lies, is barred until the
+// toolstack makes the device anew (detach, attach). reason() says what it is, and for the last two the
+// device's error node too, as of any front end.
 //
 // Rights: as hush-frontd, /dev/xen/{xenbus,evtchn,gntalloc}; of gntalloc's limit 4 pages a vif and its two
 // rings. One front end drives a device: not the kernel's, not a hush-frontd beside it.
@@ -79,8 +79,8 @@ class DirectVif final : private domu::Handshake::Owner {
   // Before waiting on fd(): publishes and releases what is due, and asks for an event. False: there is work
   // already. True: wait on fd(), then step(). Bursts before that step() are allowed and may cost events.
   [[nodiscard]] bool may_wait(const Wanted& wanted = {});
-  // may_wait(), the waiting, and step(), at the price of one system call less than with fd(). timeout: at most
-  // so long; negative: no limit. It may return early. A signal ends it.
+  // may_wait(), the waiting, and of step() what is due, for fewer system calls than with fd(). timeout: at
+  // most so long; negative: no limit. It may return early. A signal ends it.
   void wait(std::chrono::milliseconds timeout, const Wanted& wanted = {});
 
   // Takes leave of the back end in order, waiting for it at most so long. True: it has answered. After this
@@ -115,7 +115,7 @@ class DirectVif final : private domu::Handshake::Owner {
   void forgiven() override;
   void say(domu::Handshake::Weight weight, const std::string& text) override;
   void run_loop();
-  void take_events();
+  void take_event();
   void judge_link();
   [[nodiscard]] bool arm(const Wanted& wanted);
   [[nodiscard]] std::optional<Clock::time_point> due() const;
@@ -137,7 +137,7 @@ class DirectVif final : private domu::Handshake::Owner {
   std::string trouble_;  // of the last try to connect
   std::uint64_t connects_ = 0;
   bool closed_ = false;
-  bool answered_ = false;  // the back end, after close()
+  bool answered_ = false;                       // the back end, after close()
   std::unique_ptr<domu::Handshake> handshake_;  // last: it ends first
 };
 

@@ -78,7 +78,7 @@ class Vif final : private Handshake::Owner {
   std::vector<std::string> complaints_;  // of bad settings, as they were said
   Fault fault_ = Fault::none;
   std::uint64_t connects_ = 0;
-  bool on_area_ = false;  // while serving: the areas are in use
+  bool on_area_ = false;                                        // while serving: the areas are in use
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults on their way
   std::unique_ptr<Handshake> handshake_;                        // last: it ends first
 };
