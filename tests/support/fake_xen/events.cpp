@@ -37,6 +37,10 @@ void FakeXen::kick(std::uint32_t port) {
   for (const auto& [local, at] : bound)
     if (at.remote == port) set_pending(*this, local);
 }
+void FakeXen::kick_local(std::uint32_t port) {
+  const Lock lock(mutex);
+  if (bound.contains(port)) set_pending(*this, port);
+}
 std::size_t FakeXen::ports() {
   const Lock lock(mutex);
   return bound.size();
@@ -76,8 +80,13 @@ int xenevtchn_bind_interdomain(xenevtchn_handle* handle, std::uint32_t domid, ev
   set_pending(world, local);  // as Xen does
   return static_cast<int>(local);
 }
-int xenevtchn_bind_unbound_port(xenevtchn_handle*, std::uint32_t) {
-  return errno = ENOSYS, -1;
+int xenevtchn_bind_unbound_port(xenevtchn_handle* handle, std::uint32_t) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  if (world.fails()) return errno = ENOSPC, -1;
+  const std::uint32_t local = world.next_port++;
+  world.bound[local] = {0, fd_of(handle)};  // no port of this world's guest is 0
+  return static_cast<int>(local);
 }
 int xenevtchn_unbind(xenevtchn_handle* handle, evtchn_port_t port) {
   auto& world = FakeXen::get();
@@ -104,6 +113,7 @@ int xenevtchn_pending(xenevtchn_handle* handle) {
   if (ports.empty()) return eventfd_read(fd_of(handle), &ignored), errno = EAGAIN, -1;
   const std::uint32_t port = *ports.begin();
   ports.erase(ports.begin());
+  if (ports.empty()) eventfd_read(fd_of(handle), &ignored);  // readable while one is pending, no longer
   world.bound[port].masked = true;
   return static_cast<int>(port);
 }

@@ -19,6 +19,8 @@ void FakeXen::reset() {
   const Lock lock(mutex);
   grants.clear();
   mapped.clear();
+  may_share = false;
+  next_shared_gref = 8;
   offered.clear();
   bound.clear();
   for (auto& [fd, ports] : pending) ports.clear();
@@ -51,6 +53,21 @@ std::uint64_t FakeXen::calls() {
 std::size_t FakeXen::maps() {
   const Lock lock(mutex);
   return mapped.size();
+}
+void FakeXen::let_share() {
+  const Lock lock(mutex);
+  may_share = true;
+}
+void* FakeXen::shared_page(std::uint32_t gref) {
+  const Lock lock(mutex);
+  for (const auto& [base, share] : shared)
+    if (gref - share.first_gref < share.pages)
+      return static_cast<std::byte*>(base) + std::size_t{gref - share.first_gref} * kPageSize;
+  return nullptr;
+}
+std::size_t FakeXen::shares() {
+  const Lock lock(mutex);
+  return shared.size();
 }
 std::uint64_t FakeXen::bad_segments() {
   const Lock lock(mutex);
@@ -112,22 +129,37 @@ void* xengnttab_map_domain_grant_refs(xengnttab_handle* handle, std::uint32_t co
   if (count != 1) return errno = ENOSYS, nullptr;  // pages of this world do not lie side by side
   return xengnttab_map_grant_ref(handle, domid, refs[0], prot);
 }
-// No page of one's own is granted here: the copies then name addresses.
+// Unless a test lets it, no page of one's own is granted here: the copies then name addresses.
 xengntshr_handle* xengntshr_open(xentoollog_logger*, unsigned) {
-  return errno = ENOENT, nullptr;
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  if (!world.may_share) return errno = ENOENT, nullptr;
+  return reinterpret_cast<xengntshr_handle*>(&world);
 }
 int xengntshr_close(xengntshr_handle*) {
   return 0;
 }
-void* xengntshr_share_pages(xengntshr_handle*, std::uint32_t, int, std::uint32_t*, int) {
-  return errno = ENOENT, nullptr;
+void* xengntshr_share_pages(xengntshr_handle*, std::uint32_t, int count, std::uint32_t* refs, int) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  if (world.fails()) return errno = ENOSPC, nullptr;
+  const auto pages = static_cast<std::uint32_t>(count);
+  void* base = mmap(nullptr, pages * std::size_t{hush::kPageSize}, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return nullptr;
+  world.shared[base] = {world.next_shared_gref, pages};
+  for (std::uint32_t i = 0; i < pages; ++i) refs[i] = world.next_shared_gref++;
+  return base;
 }
-void* xengntshr_share_page_notify(xengntshr_handle*, std::uint32_t, std::uint32_t*, int, std::uint32_t,
-                                  evtchn_port_t) {
-  return errno = ENOENT, nullptr;
+void* xengntshr_share_page_notify(xengntshr_handle* handle, std::uint32_t domid, std::uint32_t* ref,
+                                  int writable, std::uint32_t, evtchn_port_t) {
+  return xengntshr_share_pages(handle, domid, 1, ref, writable);
 }
-int xengntshr_unshare(xengntshr_handle*, void*, std::uint32_t) {
-  return 0;
+int xengntshr_unshare(xengntshr_handle*, void* start, std::uint32_t count) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  if (world.shared.erase(start) == 0) return errno = EINVAL, -1;
+  return munmap(start, count * std::size_t{hush::kPageSize});
 }
 int xengnttab_unmap(xengnttab_handle*, void* start, std::uint32_t) {
   auto& world = FakeXen::get();

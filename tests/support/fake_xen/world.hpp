@@ -46,6 +46,15 @@ class FakeXen {
   void remove(const std::string& path);
   [[nodiscard]] std::optional<std::string> read(const std::string& path);
 
+  // ---- the other way round: the program under test is a front end, and grants
+  // Off after a reset: then no page of one's own can be granted.
+  void let_share();
+  // The page that was granted as this; null: it is not, or not any more.
+  [[nodiscard]] void* shared_page(std::uint32_t gref);
+  [[nodiscard]] std::size_t shares();
+  // An event on a port of the program's own.
+  void kick_local(std::uint32_t port);
+
   // ---- trouble
   // The n-th call from now on that can fail fails, once (0: the next). A grant copy counts a call for each
   // segment.
@@ -75,6 +84,13 @@ class FakeXen {
   std::mutex mutex;
   std::vector<Grant> grants;
   std::map<const void*, std::uint32_t> mapped;  // how often each page is
+  bool may_share = false;
+  struct Share {
+    std::uint32_t first_gref;
+    std::uint32_t pages;
+  };
+  std::map<void*, Share> shared;  // by its first page
+  std::uint32_t next_shared_gref = 8;
   std::set<std::uint32_t> offered;
   std::map<std::uint32_t, Port> bound;             // by local port
   std::map<int, std::set<std::uint32_t>> pending;  // by the handle's descriptor
