@@ -190,7 +190,7 @@ void send(Port& port) {
 
 void receive(const Plan& plan, Port& port) {
   Burst burst;
-  Receiver(plan, [&](PayloadCheck& check) -> std::uint64_t {
+  measure_receiver(plan, [&](PayloadCheck& check) -> std::uint64_t {
     const auto received = port.receive(burst.data(), static_cast<std::uint16_t>(plan.burst));
     for (std::uint16_t i = 0; i < received; ++i) {
       for (const rte_mbuf* part = burst[i]; part != nullptr; part = part->next) check.piece(bytes_of(part));
@@ -198,7 +198,7 @@ void receive(const Plan& plan, Port& port) {
     }
     if (received != 0) rte_pktmbuf_free_bulk(burst.data(), received);
     return received;
-  }).run();
+  });
 }
 
 void ping_frames(const Plan& plan, Port& port) {

@@ -20,9 +20,9 @@ void send(const Plan& plan, const RawRing& ring) {
 
 void receive(const Plan& plan, const RawRing& ring) {
   RawReceiver receiver(ring, plan.burst);
-  Receiver(plan, [&](PayloadCheck& check) {
+  measure_receiver(plan, [&](PayloadCheck& check) {
     return receiver.burst([&check](std::span<const std::byte> bytes) { check.frame(bytes); });
-  }).run();
+  });
 }
 
 }  // namespace

@@ -35,11 +35,18 @@ void send_until_stopped(Send send) {
             << std::endl;
 }
 
-// receive(check): shows a burst to the check; how many frames, 0 where there was none.
-template <class Receive>
-class Receiver {
+// What came of a window of traffic.
+struct Window {
+  std::uint64_t frames;
+  double seconds;
+  double cpu_share;
+};
+
+// turn(): moves a burst; how many frames went or came, 0 where none. Goes on after the window until SIGTERM.
+template <class Turn, class Say>
+class Measure {
  public:
-  Receiver(const Plan& plan, Receive receive) : plan_(plan), receive_(receive), check_(plan.size) {}
+  Measure(const Plan& plan, Turn turn, Say say) : plan_(plan), turn_(turn), say_(say) {}
 
   void run() {
     const double warm = wait(0);
@@ -50,14 +57,16 @@ class Receiver {
 
  private:
   void turn() {
-    if (receive_(check_) == 0) relax();
+    const std::uint64_t moved = turn_();
+    frames_ += moved;
+    if (moved == 0) relax();
   }
   [[nodiscard]] double now() const { return seconds_between(begun_, Clock::now()); }
 
   // Until there is a frame that is not among the first `seen`; the time then.
   double wait(std::uint64_t seen) {
     const double begin = now();
-    while (!stopped() && check_.frames() == seen) {
+    while (!stopped() && frames_ == seen) {
       for (std::uint64_t i = 0; i < kTurnsPerLook; ++i) turn();
       if (now() - begin > kPatience) throw std::runtime_error("no frame came");
     }
@@ -70,22 +79,34 @@ class Receiver {
   void measure() {
     const CpuShare cpu;
     const double begin = now();
-    const std::uint64_t first = check_.frames();
+    const std::uint64_t first = frames_;
     run_until(begin + plan_.seconds);
     // On a busy machine the sender may not have run once in a short window: it is longer then.
     const double end = wait(first);
-    const std::uint64_t frames = check_.frames() - first;
-    if (stopped()) return;
-    std::cout << nlohmann::json{{"role", "receiver"},           {"frames", frames},
-                                {"bytes", frames * plan_.size}, {"seconds", end - begin},
-                                {"wrong", check_.wrong()},      {"cpu_share", cpu.share()}}
-              << std::endl;
+    if (!stopped()) say_(Window{frames_ - first, end - begin, cpu.share()});
   }
 
   Plan plan_;
-  Receive receive_;
-  PayloadCheck check_;
+  Turn turn_;
+  Say say_;
+  std::uint64_t frames_ = 0;
   Clock::time_point begun_ = Clock::now();
 };
+
+// As the bench reads it; wrong: frames that were not what was sent.
+inline nlohmann::json figure(const Plan& plan, const Window& window, std::uint64_t wrong) {
+  return {{"role", "receiver"},        {"frames", window.frames}, {"bytes", window.frames * plan.size},
+          {"seconds", window.seconds}, {"wrong", wrong},          {"cpu_share", window.cpu_share}};
+}
+
+// receive(check): shows a burst to the check; how many frames, 0 where there was none.
+template <class Receive>
+void measure_receiver(const Plan& plan, Receive receive) {
+  PayloadCheck check(plan.size);
+  Measure(
+      plan, [&]() -> std::uint64_t { return receive(check); },
+      [&](const Window& window) { std::cout << figure(plan, window, check.wrong()) << std::endl; })
+      .run();
+}
 
 }  // namespace hush::bench

@@ -6,13 +6,17 @@ ends (area_programs/process.hpp). The first line of the one that measures is the
 of round trips in ns; the other one's line has its "cpu_share"."""
 import contextlib
 import os
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cases import bytes_of
+from . import pair
+from .cases import WAKE, bytes_of
 
 HEAD_PAGE = 4096  # of the raw ring's memory
+HOST = Path(__file__).resolve().parents[1] / "area_host"
+POLL = 1_000_000  # us without work before hush-backd sleeps: never, in a row that polls
 LARGEST_SEGMENT = 32768  # of a DPDK buffer: its lengths have 16 bits
 
 
@@ -89,6 +93,51 @@ def dpdk_note(case):
     segment, descriptors = dpdk_buffers(case.size)
     count = -(-case.size // segment)
     return f"{descriptors} descriptors" + (f", {count} segments of {bytes_of(segment)}" if count > 1 else "")
+
+
+@contextlib.contextmanager
+def area(kib, role, port, lab, case):
+    """One end is the running hush-backd, so there is one command: `role` of hush-area, in domain 1."""
+    wakes = case.kind == WAKE
+    batch = min(case.burst, 64)
+    with _host(lab, port, max(case.size, 14), batch, 0 if wakes else POLL) as (process, socket):
+        words = lab.words("hush-area", role, 1, case, "--ring", kib, "--peer", process, "--control", socket)
+        yield [Command([*_in_guest(lab), *words, *["--wait"] * wakes], True)]
+
+
+def area_fits(kib, case):
+    """A record is at most half of the ring: common/area/README.md."""
+    return case.size + 16 <= kib * 1024 // 2
+
+
+def _in_guest(lab):
+    return ["env", f"SIMXEN_DIR={_simxen_directory()}", str(lab.programs / "simxen"), "run", "--domain", "1", "--"]
+
+
+def _simxen_directory():
+    return "/run/hushring-sim/bench" + os.environ.get("HUSH_HOST_SUFFIX", "")
+
+
+@contextlib.contextmanager
+def _host(lab, port, frame, batch, poll):
+    """(hush-backd's process, its control socket)"""
+    words = [HOST, lab.programs.resolve(), port, frame, batch, lab.cpus[0], poll]
+    # Silent: its own complaints go where those of the programs go, in the ready line's place.
+    host = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+    try:
+        said = []
+        for line in host.stdout:
+            if line.startswith("ready "):
+                yield line.split()[1:]
+                break
+            said.append(line.strip())
+        else:
+            raise pair.Failed(said[-1] if said else "the simulated host could not be set up")
+    finally:
+        host.stdin.close()
+        host.stdout.close()
+        host.wait()
 
 
 @contextlib.contextmanager

@@ -57,19 +57,35 @@ def _ring(name, title, kib, quick):
                fits=functools.partial(contenders.ring_fits, kib), quick=quick)
 
 
-# In a case they run in this order, one after the other, round after round. Rows of ours come here.
+def _area(name, title, kib, role, port, quick=True):
+    """Our library's end, and the running hush-backd with this port."""
+    return Row(name, title, ONE_WAY, OURS, "hush-area", functools.partial(contenders.area, kib, role, port),
+               fits=functools.partial(contenders.area_fits, kib), quick=quick)
+
+
+# In a case they run in this order, one after the other, round after round.
 ROWS = (
     # Too small and too large both lose, and which is best differs from machine to machine: the best one is the limit.
     _ring("ring_64k", "raw ring of 64 KiB", 64, quick=False),
     _ring("ring_256k", "raw ring of 256 KiB", 256, quick=True),
     _ring("ring_1m", "raw ring of 1 MiB", 1024, quick=True),
     _ring("ring_4m", "raw ring of 4 MiB", 4096, quick=False),
+    # As for the raw ring: small rings stay in the cache, large ones hold two bursts of long frames.
+    _area("area_tx_256k", "area of 256 KiB, to Dom0", 256, "send", "sink"),
+    _area("area_tx_1m", "area of 1 MiB, to Dom0", 1024, "send", "sink", quick=False),
+    _area("area_tx_4m", "area of 4 MiB, to Dom0", 4096, "send", "sink", quick=False),
+    _area("area_rx_256k", "area of 256 KiB, from Dom0", 256, "receive", "source"),
+    _area("area_rx_1m", "area of 1 MiB, from Dom0", 1024, "receive", "source", quick=False),
+    _area("area_rx_4m", "area of 4 MiB, from Dom0", 4096, "receive", "source", quick=False),
     _memif,
     _virtio,
     Row("ping_spin", "raw, two words", PING, RAW, "hush-ping", contenders.spin),
+    Row("ping_area", "area, echo in Dom0", PING, OURS, "hush-area", functools.partial(contenders.area, 256, "ping", "echo")),
     _ping_memif,
     _ping_virtio,
     Row("ping_eventfd", "raw, a pair of eventfds", WAKE, RAW, "hush-ping", contenders.eventfds, polls=False),
+    Row("wake_area", "area, echo in Dom0", WAKE, OURS, "hush-area", functools.partial(contenders.area, 256, "ping", "echo"),
+        polls=False),
 )
 
 # For rows of OURS, by kind, size and burst: issue 4.

@@ -11,7 +11,6 @@ from contest import cases, contenders, figures, pair, rows, table, turns  # noqa
 
 SMALL = cases.Case(cases.ONE_WAY, 64, 32)
 PING = cases.Case(cases.PING)
-# As one of ours will be.
 AREA = rows.Row("area", "area", cases.ONE_WAY, rows.OURS, "none", None)
 PING_AREA = rows.Row("ping_area", "area", cases.PING, rows.OURS, "none", None)
 
@@ -101,11 +100,17 @@ class Rows(unittest.TestCase):
         names = [found.name for found in rows.ROWS]
         self.assertEqual(len(names), len(set(names)))
         self.assertEqual([found.name for found in rows.chosen("ring_*,ping_*", quick=True)],
-                         ["ring_256k", "ring_1m", "ping_spin", "ping_memif", "ping_virtio", "ping_eventfd"])
+                         ["ring_256k", "ring_1m", "ping_spin", "ping_area", "ping_memif", "ping_virtio", "ping_eventfd"])
 
     def test_goals_are_for_cases_that_exist(self):
         there = {(case.kind, case.size, case.burst) for case in cases.cases(cases.SIZES, cases.BURSTS)}
         self.assertLessEqual(rows.GOALS.keys(), there)
+
+    def test_an_area_has_room_for_two_records(self):
+        long = cases.Case(cases.ONE_WAY, 65536, 32)
+        self.assertFalse(contenders.area_fits(128, long))
+        self.assertTrue(contenders.area_fits(256, long))
+        self.assertIn("area_tx_256k", [found.name for found in rows.ROWS if found.fits(long)])
 
     def test_dpdk_says_how_it_carries_what_no_buffer_holds(self):
         self.assertEqual(contenders.dpdk_note(cases.Case(cases.ONE_WAY, 65536, 1)),

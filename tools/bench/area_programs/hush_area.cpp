@@ -1,0 +1,242 @@
+// Frames through an area, by the library for applications (domu/library): one end is this program, the other
+// the running hush-backd with a port that measures. Both run with all checks on, as they always do.
+//   hush-area receive --cpu N ...    from `port` = source
+//   hush-area send --cpu N ...       to `port` = sink, which adds up what it reads; compared at the end
+//   hush-area ping [--wait] ...      to `port` = echo
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+
+#include "domu/library/direct_vif.hpp"
+#include "tools/bench/area_programs/one_way.hpp"
+#include "tools/bench/area_programs/ping_pong.hpp"
+
+namespace {
+
+using namespace hush::bench;
+using hush::AreaLink;
+using hush::DirectVif;
+
+struct Options {
+  Plan plan;
+  std::uint32_t ring = 1024;  // KiB
+  bool wait = false;
+  int peer = 0;         // hush-backd's process
+  std::string control;  // its socket
+};
+
+// A step takes system calls, a turn takes none.
+constexpr unsigned kTurnsPerStep = 32768;
+
+// What a thread of hush-backd had of its processor since this was made.
+class PeerShare {
+ public:
+  explicit PeerShare(int process) {
+    if (process == 0) return;
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+      std::string name;
+      std::ifstream(task.path() / "comm") >> name;
+      if (name.starts_with("hush-data")) account_ = task.path() / "schedstat";
+    }
+    before_ = used();
+  }
+  [[nodiscard]] double share() const {
+    if (account_.empty()) return 1;
+    return (used() - before_) / seconds_between(begun_, Clock::now());
+  }
+
+ private:
+  [[nodiscard]] double used() const {
+    double nanoseconds = 0;
+    std::ifstream(account_) >> nanoseconds;
+    return nanoseconds / 1e9;
+  }
+  std::filesystem::path account_;
+  Clock::time_point begun_ = Clock::now();
+  double before_ = 0;
+};
+
+// The bench has one end to itself, so what the connection does is its only trouble.
+class Vif {
+ public:
+  explicit Vif(const Options& options) {
+    auto opened = DirectVif::open({.ring = options.ring * 1024});
+    if (!opened) throw std::runtime_error(opened.error().text);
+    vif_ = std::move(*opened);
+    while (!stopped() && !vif_->link()) {
+      if (vif_->state() == DirectVif::State::barred) throw std::runtime_error(vif_->reason());
+      vif_->wait(std::chrono::seconds(1));
+    }
+  }
+  ~Vif() { vif_->close(std::chrono::seconds(3)); }
+  Vif(const Vif&) = delete;
+  Vif& operator=(const Vif&) = delete;
+
+  [[nodiscard]] AreaLink& link() { return *vif_->link(); }
+  // Before each turn.
+  void turn() {
+    if (++turns_ % kTurnsPerStep != 0) return;
+    vif_->step();
+    look();
+  }
+  void wait() {
+    vif_->wait(std::chrono::seconds(1));
+    look();
+  }
+  [[nodiscard]] const hush::relay::EndCounters& counters() const { return vif_->counters(); }
+
+ private:
+  void look() const {
+    if (!vif_->link()) throw std::runtime_error("the connection was lost: " + vif_->reason());
+  }
+  std::unique_ptr<DirectVif> vif_;
+  unsigned turns_ = 0;
+};
+
+nlohmann::json with_events(nlohmann::json line, const Vif& vif, double peer_share) {
+  line["cpu_share"] = std::min(line["cpu_share"].get<double>(), peer_share);
+  line["events_sent"] = vif.counters().in.notifies_sent.get() + vif.counters().out.notifies_sent.get();
+  line["events_received"] = vif.counters().events.get();
+  line["all_frames"] = vif.counters().in.packets.get() + vif.counters().out.packets.get();
+  return line;
+}
+
+void receive_from_source(const Options& options, Vif& vif) {
+  const Plan& plan = options.plan;
+  AreaLink& link = vif.link();
+  PayloadCheck check(plan.size);
+  const PeerShare peer(options.peer);
+  Measure(
+      plan,
+      [&] {
+        vif.turn();
+        hush::area::Frame frame;
+        std::uint64_t frames = 0;
+        for (; frames < plan.burst && link.peek(frame); ++frames) check.frame(frame.bytes);
+        if (frames != 0) link.release();
+        return frames;
+      },
+      [&](const Window& window) {
+        std::cout << with_events(figure(plan, window, check.wrong()), vif, peer.share()) << std::endl;
+      })
+      .run();
+}
+
+// What hush-backd's sink has added up.
+std::uint64_t sum_of_sink(const std::string& control) {
+  const int file = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  control.copy(address.sun_path, sizeof address.sun_path - 1);
+  constexpr std::string_view kRequest = "{\"command\":\"show\",\"vif\":\"vif1.0\"}\n";
+  if (::connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::write(file, kRequest.data(), kRequest.size()) < 0)
+    give_up(control);
+  std::string said(1 << 16, '\0');
+  std::size_t got = 0;
+  while (said.find('\n') == said.npos && got < said.size()) {
+    const ssize_t more = ::read(file, said.data() + got, said.size() - got);
+    if (more <= 0) give_up(control);
+    got += static_cast<std::size_t>(more);
+  }
+  ::close(file);
+  said.resize(said.find('\n'));
+  return nlohmann::json::parse(said).at("vif").at("queues").at(0).at("port_sum");
+}
+
+void send_to_sink(const Options& options, Vif& vif) {
+  const Plan& plan = options.plan;
+  AreaLink& link = vif.link();
+  const auto size = static_cast<std::uint32_t>(plan.size);
+  const auto burst = static_cast<std::uint32_t>(plan.burst);
+  std::uint64_t number = 0;
+  std::optional<Window> window;
+  const PeerShare peer(options.peer);
+  double peer_share = 1;
+  Measure(
+      plan,
+      [&] {
+        vif.turn();
+        if (!link.has_room_for(burst, size)) return std::uint64_t{0};
+        const std::uint64_t first = number;
+        for (const std::uint64_t end = number + burst; number != end; ++number) {
+          std::byte* const place = link.reserve(size);
+          if (place == nullptr) break;
+          write_payload({place, size}, number);
+          link.commit({.length = size});
+        }
+        if (number != first) link.publish();
+        return number - first;
+      },
+      [&](const Window& found) {
+        window = found;
+        peer_share = peer.share();
+        std::cout << figure(plan, found, 0) << std::endl;  // the bench stops both ends now
+      })
+      .run();
+  if (!window) return;
+  while (link.unconsumed() != 0) vif.turn();
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 0; i < number; ++i) sum += sum_of_number(i, size);
+  const std::uint64_t wrong = sum == sum_of_sink(options.control) ? 0 : window->frames;
+  std::cout << with_events(figure(plan, *window, wrong), vif, peer_share) << std::endl;
+}
+
+void ping_pong(const Options& options, Vif& vif) {
+  const Plan& plan = options.plan;
+  AreaLink& link = vif.link();
+  const auto size = static_cast<std::uint32_t>(plan.size);
+  ping(plan, [&](std::uint64_t number) {
+    vif.turn();
+    std::byte* const place = link.reserve(size);
+    if (place == nullptr) throw std::runtime_error("no room");
+    write_payload({place, size}, number);
+    link.commit({.length = size});
+    link.publish();
+    hush::area::Frame frame;
+    while (!link.peek(frame)) {
+      if (stopped()) return false;
+      options.wait ? vif.wait() : vif.turn();
+    }
+    if (sum_of(frame.bytes) != sum_of_number(number, plan.size))
+      throw std::runtime_error("another frame came back");
+    link.release();
+    return true;
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Frames through an area to hush-backd", "hush-area");
+  app.fallthrough();  // an option may stand on either side of the command
+  const auto* sends = app.add_subcommand("send", "measures what a sink takes");
+  const auto* receives = app.add_subcommand("receive", "measures what a source gives");
+  app.add_subcommand("ping", "measures round trips of an echo");
+  app.require_subcommand(1);
+  app.add_option("--ring", options.ring, "KiB of each of the area's rings");
+  app.add_flag("--wait", options.wait, "sleep until the answer comes");
+  app.add_option("--peer", options.peer, "hush-backd's process, whose share of its processor is looked at");
+  app.add_option("--control", options.control, "hush-backd's socket");
+  add_options(app, options.plan);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    settle(options.plan.cpu);
+    {
+      Vif vif(options);
+      if (!stopped()) (*sends ? send_to_sink : *receives ? receive_from_source : ping_pong)(options, vif);
+    }
+    leave();
+  } catch (const std::exception& error) {
+    std::cerr << "hush-area: " << error.what() << "\n";
+    return 1;
+  }
+  return 0;
+}
