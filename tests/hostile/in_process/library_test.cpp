@@ -78,7 +78,7 @@ class Library : public ::testing::Test {
   std::uint32_t port() { return static_cast<std::uint32_t>(std::stoul(front("event-channel"))); }
   bool readable() {
     pollfd at{vif_->fd(), POLLIN, 0};
-    return poll(&at, 1, 0) == 1;
+    return ::poll(&at, 1, 0) == 1;
   }
   // What is left readable before: watches that fired.
   void settle() {
