@@ -46,10 +46,10 @@ struct AreaLook {
 
 struct QueueLook {
   std::variant<RingsLook, AreaLook> rings;
-  EvtchnPort tx_port, rx_port;  // own ends of the channels
-  std::string_view state;       // "serving", "failed", or what it waits for
-  std::optional<Stall> stall;   // from the first frame that waits
-  poll::Time expected;          // between arrivals, on average (poll::Patience)
+  EvtchnPort tx_port, rx_port;                 // own ends of the channels
+  std::string_view state;                      // "serving", "failed", or what it waits for
+  std::optional<Stall> stall;                  // from the first frame that waits
+  poll::Time expected;                         // between arrivals, on average (poll::Patience)
   std::optional<std::uint64_t> port_sum = {};  // of a port that measures: of what it took
 };
 

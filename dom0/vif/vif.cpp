@@ -319,8 +319,8 @@ Result<std::unique_ptr<relay::Port>> Vif::make_port(std::size_t number, std::siz
     if (queues != 1) return error("a wire has one queue: set max-queues to 1");
     return host_.wires.join(settings_.values.wire, counters_[number].area);
   }
-  if (auto measuring =
-          make_measuring_port(settings_.values.port, settings_.values.port_frame, settings_.values.port_batch))
+  if (auto measuring = make_measuring_port(settings_.values.port, settings_.values.port_frame,
+                                           settings_.values.port_batch))
     return measuring;
   return std::unique_ptr<relay::Port>(std::make_unique<relay::TapPort>(tap_.fd(number)));
 }

@@ -103,15 +103,24 @@ TEST(VifSettings, ValuesAtTheirLimits) {
 }
 
 TEST(VifSettings, ValuesArriveInTheirMembers) {
-  const std::vector<Said> said{{key::kOffloadChecksum, "0", "a"}, {key::kOffloadSegmentation, "0", "a"},
-                               {key::kScatterGather, "0", "a"},   {key::kMulticastControl, "0", "a"},
-                               {key::kRxStallTimeout, "11", "a"}, {key::kRxDrainTimeout, "12", "a"},
-                               {key::kGrantBudget, "1028", "a"},  {key::kMaxQueues, "3", "a"},
-                               {key::kRate, "5,6", "a"},          {key::kAreaLimit, "640", "a"},
-                               {key::kAreaStall, "13", "a"},      {key::kPort, "echo", "a"},
-                               {key::kPortFrame, "99", "a"},      {key::kPollMode, "event", "a"},
-                               {key::kPollMin, "14", "a"},        {key::kPollMax, "15", "a"},
-                               {key::kWire, "7", "a"},            {key::kPortBatch, "8", "a"}};
+  const std::vector<Said> said{{key::kOffloadChecksum, "0", "a"},
+                               {key::kOffloadSegmentation, "0", "a"},
+                               {key::kScatterGather, "0", "a"},
+                               {key::kMulticastControl, "0", "a"},
+                               {key::kRxStallTimeout, "11", "a"},
+                               {key::kRxDrainTimeout, "12", "a"},
+                               {key::kGrantBudget, "1028", "a"},
+                               {key::kMaxQueues, "3", "a"},
+                               {key::kRate, "5,6", "a"},
+                               {key::kAreaLimit, "640", "a"},
+                               {key::kAreaStall, "13", "a"},
+                               {key::kPort, "echo", "a"},
+                               {key::kPortFrame, "99", "a"},
+                               {key::kPollMode, "event", "a"},
+                               {key::kPollMin, "14", "a"},
+                               {key::kPollMax, "15", "a"},
+                               {key::kWire, "7", "a"},
+                               {key::kPortBatch, "8", "a"}};
   VifSettings expected;
   expected.rate = {5, microseconds(6)};
   expected.max_queues = 3;
