@@ -29,6 +29,10 @@ void pause_processor() {
 }
 }  // namespace
 
+void Served::heard() {
+  if (std::exchange(looked_again_, false)) polls.needless.add();
+}
+
 DataThread::DataThread(std::string name, xen::EventChannels channels, xen::GrantTable grants)
     : name_(std::move(name)), channels_(std::move(channels)), grants_(std::move(grants)) {}
 

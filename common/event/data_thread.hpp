@@ -51,9 +51,7 @@ class Served {
   explicit Served(poll::Counters& counters) : polls(counters) {}
   ~Served() = default;
   // An event of the peer's came.
-  void heard() {
-    if (std::exchange(looked_again_, false)) polls.needless.add();
-  }
+  void heard();
 
  private:
   friend class DataThread;
