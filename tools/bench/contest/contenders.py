@@ -16,7 +16,6 @@ from .cases import WAKE, bytes_of
 
 HEAD_PAGE = 4096  # of the raw ring's memory
 HOST = Path(__file__).resolve().parents[1] / "area_host"
-POLL = 1_000_000  # us without work before hush-backd sleeps: never, in a row that polls
 LARGEST_SEGMENT = 32768  # of a DPDK buffer: its lengths have 16 bits
 
 
@@ -100,7 +99,7 @@ def area(kib, role, port, lab, case):
     """One end is the running hush-backd, so there is one command: `role` of hush-area, in domain 1."""
     wakes = case.kind == WAKE
     batch = min(case.burst, 64)
-    with _host(lab, port, max(case.size, 14), batch, 0 if wakes else POLL) as (process, socket):
+    with _host(lab, port, max(case.size, 14), batch, "event" if wakes else "poll") as (process, socket):
         words = lab.words("hush-area", role, 1, case, "--ring", kib, "--peer", process, "--control", socket)
         yield [Command([*_in_guest(lab), *words, *["--wait"] * wakes], True)]
 
