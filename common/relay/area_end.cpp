@@ -194,8 +194,7 @@ void AreaEnd::on_watch() {
         counters_.out.stalls.add();
         stands_at_ = out_.consumed();
         const bool lives = !peer_lives_ || peer_lives_->load() != 0;
-        set_standstill(
-            Standstill{moved_, lives ? "the other end takes no frames" : "the other end has died"});
+        set_standstill(Standstill{moved_, standstill_cause(lives)});
         wake();  // what waits is to be dropped
       }
       return watch();

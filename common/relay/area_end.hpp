@@ -19,12 +19,6 @@
 
 namespace hush::relay {
 
-// A peer that takes nothing.
-struct Standstill {
-  std::chrono::steady_clock::time_point since;  // when it was last seen to move
-  std::string_view cause;
-};
-
 class AreaEnd final : private event::Served {
  public:
   struct Setup {

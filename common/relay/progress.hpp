@@ -1,7 +1,9 @@
 // Does the consumer of a ring go on? (common/area/README.md, section 7.) No clock and no effects in here:
 // asked once a bound, it says whether the consumer stood still for that long.
 #pragma once
+#include <chrono>
 #include <cstdint>
+#include <string_view>
 
 namespace hush::relay {
 
@@ -29,5 +31,15 @@ class Progress {
   bool watched_ = false;
   std::uint32_t seen_ = 0;
 };
+
+// A peer that takes nothing.
+struct Standstill {
+  std::chrono::steady_clock::time_point since;  // when it was last seen to move
+  std::string_view cause;
+};
+// lives: what the peer's byte in the header page says.
+[[nodiscard]] constexpr std::string_view standstill_cause(bool lives) {
+  return lives ? "the other end takes no frames" : "the other end has died";
+}
 
 }  // namespace hush::relay

@@ -3,18 +3,13 @@
 #include <cstring>
 
 namespace hush::dom0 {
-namespace {
-
-constexpr std::uint32_t kLongest = area::kMaxFrame;
-
-}  // namespace
 
 Wire::Hop::Hop()
     : memory(new (std::align_val_t{128}) std::byte[kRing]),
       producer(shm::layout_at<area::SharedWords>(word_bytes.data()), shm::ByteRing(memory.get(), kRing),
-               kLongest),
+               area::kMaxFrame),
       consumer(shm::layout_at<area::SharedWords>(word_bytes.data()), shm::ByteRing(memory.get(), kRing),
-               kLongest) {}
+               area::kMaxFrame) {}
 
 std::optional<std::size_t> Wire::take_end() {
   for (std::size_t side = 0; side < ends_.size(); ++side)

@@ -119,8 +119,7 @@ void AreaLink::watch(Clock::time_point now) {
   if (standstill_) return;
   counters_.out.stalls.add();
   stands_at_ = out_.consumed();
-  standstill_ = Standstill{moved_, area_.page().back_lives.load() != 0 ? "the other end takes no frames"
-                                                                       : "the other end has died"};
+  standstill_ = Standstill{moved_, relay::standstill_cause(area_.page().back_lives.load() != 0)};
 }
 
 std::optional<AreaLink::Clock::time_point> AreaLink::due() const {

@@ -111,10 +111,7 @@ class AreaLink {
   // It takes nothing although there is something, for longer than the bound that the back end has named:
   // since when, and why. It is told once a bound. Sending goes on as far as there is room; what has none is
   // for the application to keep or to drop.
-  struct Standstill {
-    Clock::time_point since;
-    std::string_view cause;
-  };
+  using Standstill = relay::Standstill;
   [[nodiscard]] const std::optional<Standstill>& standstill() const { return standstill_; }
 
   ~AreaLink();
