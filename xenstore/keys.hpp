@@ -38,6 +38,8 @@ inline constexpr char kFeatureHushArea[] = "feature-hush-area";
 inline constexpr char kHushAreaStall[] = "hush-area-stall";
 inline constexpr char kHushAreaGeneration[] = "hush-area-generation";
 inline constexpr char kHushAreaRefused[] = "hush-area-refused";
+inline constexpr char kHushAreaTarget[] = "hush-area-target";  // of a queue too: below queue-N/
+inline constexpr char kHushAreaAnswer[] = "hush-area-answer";  // of a queue
 
 // Frontend directory: the toolstack
 inline constexpr char kBackend[] = "backend";
@@ -61,6 +63,8 @@ inline constexpr char kQueuePrefix[] =
 inline constexpr char kHushAreaVersion[] = "hush-area-version";
 inline constexpr char kHushAreaRef[] = "hush-area-ref";
 inline constexpr char kHushAreaPages[] = "hush-area-pages";
+inline constexpr char kHushAreaOffer[] = "hush-area-offer";
+inline constexpr char kHushAreaDeclined[] = "hush-area-declined";
 
 // What an admin sets: the tree hushring/ of the back end's domain, and hushring/ in a backend directory,
 // where no key of the protocol lies
