@@ -82,7 +82,9 @@ Result<void> serve(const Options& options) {
   dom0::Settings settings{**store,
                           {{xenstore::key::kMaxQueues, std::to_string(options.queues), "--max-queues"}},
                           options.log_level};
-  dom0::Host host{loop, **store, std::move(*workers), settings, *wake_cost};
+  auto grants = xen::GrantTable::open();
+  if (!grants) return grants.error();
+  dom0::Host host{loop, **store, std::move(*workers), settings, *wake_cost, std::move(*grants)};
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
     const auto split = capture.find('=');

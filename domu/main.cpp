@@ -23,7 +23,7 @@ struct Options {
   std::string tap;
   bool up = false;
   std::string path = "auto";
-  std::uint32_t area_ring = 256;  // KiB: what offloads need at least
+  std::uint32_t area_ring = 0;  // KiB; 0: as the back end advises
   std::vector<xenstore::Said> settings;
   std::string log_level = "info";
 };
@@ -84,7 +84,7 @@ Result<void> serve(const Options& options) {
   domu::VifManager manager{guest};
   const Daemon daemon{loop, manager};
   if (auto added = manager.add({options.device, options.tap, options.up,
-                                options.path == "auto" ? options.area_ring * 1024 : 0, options.settings});
+                                options.path == "auto", options.area_ring * 1024, options.settings});
       !added)
     return added;
   loop.run();
@@ -128,12 +128,12 @@ int main(int argc, char** argv) {
                  "auto: an area where the back end takes it, else the rings of netif.h; netif: those always")
       ->check(CLI::IsMember({"auto", "netif"}))
       ->capture_default_str();
-  app.add_option("--area-ring", options.area_ring, "KiB of each of the area's two rings, a power of two")
+  app.add_option("--area-ring", options.area_ring,
+                 "KiB of each of the area's two rings at first, a power of two; default: as the back end advises")
       ->check(CLI::Range(area::kMinRing / 1024, area::kMaxRing / 1024))
       ->check([](const std::string& text) {
         return std::has_single_bit(std::stoul(text)) ? std::string() : "must be a power of two";
-      })
-      ->capture_default_str();
+      });
   add_settings(app, options.settings);
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))

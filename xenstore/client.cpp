@@ -111,4 +111,15 @@ void Client::on_readable() {
   }
 }
 
+Result<void> Watches::add(const std::string& path, std::function<void()> on_change) {
+  auto done = client_.watch(path, [act = std::move(on_change)](const std::string&) { act(); });
+  if (done) paths_.push_back(path);
+  return done;
+}
+
+void Watches::clear() {
+  for (const std::string& path : paths_) client_.unwatch(path);
+  paths_.clear();
+}
+
 }  // namespace hush::xenstore

@@ -69,4 +69,21 @@ class Client {
   std::map<std::string, Handler> handlers_;  // the path is the token
 };
 
+// Some watches, taken off when it ends. Of the client's thread; the client outlives it.
+class Watches {
+ public:
+  explicit Watches(Client& client) : client_(client) {}
+  ~Watches() { clear(); }
+  Watches(const Watches&) = delete;
+  Watches& operator=(const Watches&) = delete;
+
+  Result<void> add(const std::string& path, std::function<void()> on_change);
+  void clear();
+  [[nodiscard]] bool empty() const { return paths_.empty(); }
+
+ private:
+  Client& client_;
+  std::vector<std::string> paths_;
+};
+
 }  // namespace hush::xenstore

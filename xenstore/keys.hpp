@@ -38,8 +38,9 @@ inline constexpr char kFeatureHushArea[] = "feature-hush-area";
 inline constexpr char kHushAreaStall[] = "hush-area-stall";
 inline constexpr char kHushAreaGeneration[] = "hush-area-generation";
 inline constexpr char kHushAreaRefused[] = "hush-area-refused";
-inline constexpr char kHushAreaTarget[] = "hush-area-target";  // of a queue too: below queue-N/
-inline constexpr char kHushAreaAnswer[] = "hush-area-answer";  // of a queue
+inline constexpr char kHushAreaFirst[] = "hush-area-first";
+inline constexpr char kHushAreaTarget[] = "hush-area-target";  // of a queue, as the next
+inline constexpr char kHushAreaAnswer[] = "hush-area-answer";
 
 // Frontend directory: the toolstack
 inline constexpr char kBackend[] = "backend";

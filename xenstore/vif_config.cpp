@@ -61,17 +61,6 @@ Result<CtrlAddress> read_ctrl(const View& view, const std::string& directory) {
   return CtrlAddress{Gref{*ring}, EvtchnPort{*port}};
 }
 
-// Writes in a device's directory, in one transaction, unless the toolstack has removed that: a device without
-// a state is gone.
-template <class Write>
-Result<void> write_if_there(Client& client, const std::string& directory, Write write) {
-  return client.transact([&](View& view) -> Result<void> {
-    auto now = view.read(at(directory, key::kState));
-    if (!now) return now.error();
-    return *now ? write(view) : Result<void>();
-  });
-}
-
 Result<void> write_answer(const View& view, const std::string& directory, const AreaAnswer& answer) {
   if (answer.generation == 0) return {};
   const std::string generation = std::to_string(answer.generation);
@@ -161,8 +150,11 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
                                  std::uint32_t max_queues, std::chrono::milliseconds area_stall) {
   const std::string directory = backend_path(id);
-  for (const char* stale : {key::kHushAreaGeneration, key::kHushAreaRefused})
+  for (const char* stale :
+       {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaTarget, key::kHushAreaAnswer})
     if (auto done = view.remove(at(directory, stale)); !done) return done;
+  for (std::uint32_t i = 0; i < kMaxQueues; ++i)
+    if (auto done = view.remove(queue_directory(directory, i, kMaxQueues)); !done) return done;
   if (features.hush_area != 0) {
     for (const auto& [key, value] : {std::pair{key::kFeatureHushArea, std::to_string(features.hush_area)},
                                      std::pair{key::kHushAreaStall, std::to_string(area_stall.count())}})

@@ -14,6 +14,8 @@ Result<void> write_number(const View& view, const std::string& directory, const 
 
 Result<void> write_area(const View& view, const std::string& directory,
                         const std::optional<AreaAddress>& area) {
+  for (const char* stale : {key::kHushAreaOffer, key::kHushAreaDeclined})
+    if (auto done = view.remove(at(directory, stale)); !done) return done;
   if (!area) {
     for (const char* stale : {key::kHushAreaRef, key::kHushAreaPages})
       if (auto done = view.remove(at(directory, stale)); !done) return done;

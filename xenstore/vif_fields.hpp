@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "xenstore/keys.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::xenstore {
@@ -20,5 +21,16 @@ Result<void> write_common_features(const View& view, const std::string& director
 // The directory of one queue's keys: the front end's own where there is only one.
 [[nodiscard]] std::string queue_directory(const std::string& frontend, std::uint32_t queue,
                                           std::size_t queues);
+
+// Writes in a device's directory, in one transaction, unless the toolstack has removed that: a device without
+// a state is gone.
+template <class Write>
+Result<void> write_if_there(Client& client, const std::string& directory, Write write) {
+  return client.transact([&](View& view) -> Result<void> {
+    auto now = view.read(at(directory, key::kState));
+    if (!now) return now.error();
+    return *now ? write(view) : Result<void>();
+  });
+}
 
 }  // namespace hush::xenstore

@@ -17,6 +17,8 @@ enum class Fault {
   frame_too_long,
   skip_not_to_the_end,
   switch_unasked,
+  switch_not_empty,
+  record_behind_switch,
 };
 
 constexpr std::string_view to_text(Fault fault) {
@@ -45,6 +47,10 @@ constexpr std::string_view to_text(Fault fault) {
       return "a skip does not end with the ring";
     case Fault::switch_unasked:
       return "a switch to no generation";
+    case Fault::switch_not_empty:
+      return "a switch that has a length";
+    case Fault::record_behind_switch:
+      return "a record behind a switch";
   }
   return "?";
 }

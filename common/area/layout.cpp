@@ -40,6 +40,16 @@ std::optional<std::string_view> refusal(const Header& header, std::uint32_t page
   return std::nullopt;
 }
 
+std::optional<std::string_view> refusal_to_follow(const Header& next, const Header& now,
+                                                  std::uint32_t generation, Sizes advised) {
+  if (next.generation != generation) return "the header page has another generation than hush-area-offer";
+  if (next.guest_tx_max_frame != now.guest_tx_max_frame || next.guest_rx_max_frame != now.guest_rx_max_frame)
+    return "other longest frames than the area in use";
+  if (next.guest_tx_ring > advised.guest_tx || next.guest_rx_ring > advised.guest_rx)
+    return "a ring is longer than was advised";
+  return std::nullopt;
+}
+
 std::optional<std::string_view> refusal(const Header& header, Gref header_page,
                                         std::span<const std::uint32_t> ring_grefs) {
   if (header_page.value < kFirstGref) return "the header page's gref is missing or reserved";

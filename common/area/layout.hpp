@@ -1,5 +1,6 @@
 // The pages of an area: header page, index pages, two rings (README.md, section 3).
 #pragma once
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -46,6 +47,13 @@ struct HeaderPage {
 static_assert(offsetof(HeaderPage, guest_tx) == 1024 && offsetof(HeaderPage, guest_rx) == 1536);
 static_assert(offsetof(HeaderPage, front_lives) == 2048 && offsetof(HeaderPage, back_lives) == 2176);
 
+// Bytes of the two rings of an area.
+struct Sizes {
+  std::uint32_t guest_tx = 0;
+  std::uint32_t guest_rx = 0;
+  bool operator==(const Sizes&) const = default;
+};
+
 // The words of a direction as they stand, to be shown and nothing else: the peer may have written any.
 struct WordsLook {
   std::uint32_t produced, consumed, mode, room;
@@ -67,6 +75,35 @@ constexpr std::uint32_t ring_pages(const Header& header) {
   return {static_cast<std::byte*>(ring_pages) + header.guest_tx_ring, header.guest_rx_ring};
 }
 
+// An area where it lies in this process: a private copy of its header, its header page, its ring pages.
+// Owns nothing.
+struct View {
+  Header header;
+  HeaderPage* page = nullptr;
+  void* rings = nullptr;
+};
+
+// What one end works on: the direction that it consumes, and the one that it produces.
+struct Side {
+  SharedWords* in_words;
+  shm::ByteRing in_ring;
+  std::uint32_t in_max_frame;
+  SharedWords* out_words;
+  shm::ByteRing out_ring;
+  std::uint32_t out_max_frame;
+  const shm::SharedByte* peer_lives;
+};
+[[nodiscard]] inline Side back_side(const View& view) {
+  return {&view.page->guest_tx, guest_tx_ring(view.rings, view.header), view.header.guest_tx_max_frame,
+          &view.page->guest_rx, guest_rx_ring(view.rings, view.header), view.header.guest_rx_max_frame,
+          &view.page->front_lives};
+}
+[[nodiscard]] inline Side front_side(const View& view) {
+  return {&view.page->guest_rx, guest_rx_ring(view.rings, view.header), view.header.guest_rx_max_frame,
+          &view.page->guest_tx, guest_tx_ring(view.rings, view.header), view.header.guest_tx_max_frame,
+          &view.page->back_lives};
+}
+
 // May an end leave segmentation and checksums to the other in this area?
 constexpr bool takes_offloads(const Header& header) {
   return header.guest_tx_ring >= kMinRingOfOffloads && header.guest_rx_ring >= kMinRingOfOffloads;
@@ -86,10 +123,34 @@ constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring
   return header;
 }
 
+constexpr Sizes sizes_of(const Header& header) { return {header.guest_tx_ring, header.guest_rx_ring}; }
+
+// The shortest ring that takes frames of this length, within the limits.
+constexpr std::uint32_t least_ring(std::uint32_t max_frame) {
+  return std::max(kMinRing, std::bit_ceil(2 * (max_frame + kRecordBytes)));
+}
+// The same for the area that takes the place of this one: its longest frames stay what they are.
+constexpr Sizes least_sizes(const Header& header) {
+  return {least_ring(header.guest_tx_max_frame), least_ring(header.guest_rx_max_frame)};
+}
+
+// The header of an area that takes the place of `now` (README.md, section 10). sizes: at least least_sizes().
+constexpr Header header_after(const Header& now, std::uint32_t generation, Sizes sizes) {
+  Header header = header_of(generation, sizes.guest_tx, sizes.guest_rx);
+  header.guest_tx_max_frame = now.guest_tx_max_frame;
+  header.guest_rx_max_frame = now.guest_rx_max_frame;
+  return header;
+}
+
 // Why a back end does not take an area with this header (a private copy); nullopt: it does. pages: what
 // xenstore says; max_pages: what this back end allows a queue.
 [[nodiscard]] std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages,
                                                       std::uint32_t max_pages);
+
+// Why an area that is none of the above may not take the place of `now`; nullopt: it may. generation: what
+// the front end's key says. advised: at most so long.
+[[nodiscard]] std::optional<std::string_view> refusal_to_follow(const Header& next, const Header& now,
+                                                                std::uint32_t generation, Sizes advised);
 
 // The same of its ring pages' grefs, in order (private copies), and of the header page's: none is reserved,
 // and each may be named once. The header: one that was not refused.

@@ -5,6 +5,8 @@
 //   consumer:  peek() -> read the frame in place ... release() -> notify if true
 //              nothing: may_sleep(): true -> sleep, and awake() afterwards
 //
+//   another generation: switch_over(), and a new Producer; switched(), and a new Consumer (ring_pair.hpp)
+//
 // An end keeps its own index privately and never reads it back; the other's is checked each time it is looked
 // at. After a fault() the ring is not to be used again. Word: shm::SharedWord, or what a model checker puts
 // in its place; "publish mine, then read yours" is a seq_cst store and a seq_cst load.
@@ -109,6 +111,13 @@ class Producer {
   }
   void awake() { words_->room.store(0, std::memory_order_release); }
 
+  // The last record of this generation, in the bytes that are kept for it, published with all that is
+  // committed. Nothing may be reserved after it. True: as publish().
+  [[nodiscard]] bool switch_over() {
+    commit(Record{.kind = Kind::switch_over});
+    return publish();
+  }
+
   [[nodiscard]] std::uint32_t last_sleep() const { return sleeps_.last(); }
   // The peer's index as it was seen last, for the progress rule; and what it has not taken yet, in bytes.
   [[nodiscard]] std::uint32_t consumed() const { return consumed_; }
@@ -178,11 +187,20 @@ class Consumer {
       const std::uint32_t at = read_;
       read_ += span_of(record.length);
       if (record.kind == Kind::skip) continue;
+      if (record.kind == Kind::switch_over) {
+        switched_ = true;
+        return false;
+      }
       frame = {record, ring_.bytes(at + kRecordBytes, record.length)};
       return true;
     }
     return false;
   }
+
+  // May the producer switch over in this ring (README.md, section 10)? Where not, a SWITCH is a fault.
+  void allow_switch(bool allowed) { switch_allowed_ = allowed; }
+  // peek() has come to the SWITCH: there will be nothing more here.
+  [[nodiscard]] bool switched() const { return switched_; }
 
   // The frame that was peeked at last stays in the ring: the next peek() gives it again. Not after
   // release().
@@ -218,7 +236,8 @@ class Consumer {
   void produced_seen(std::uint32_t index) {
     if (index % kRecordBytes != 0)
       fault_ = Fault::produced_unaligned;
-    else if (index - released_ < seen_ - released_ || index - released_ > ring_.size() - kReserve)
+    else if (index - released_ < seen_ - released_ ||
+             index - released_ > ring_.size() - (switch_allowed_ ? 0 : kReserve))
       fault_ = Fault::produced_impossible;
     else
       seen_ = index;
@@ -239,7 +258,10 @@ class Consumer {
         if (record.length != left - kRecordBytes) return Fault::skip_not_to_the_end;
         break;
       case Kind::switch_over:
-        return Fault::switch_unasked;
+        if (!switch_allowed_) return Fault::switch_unasked;
+        if (record.length != 0) return Fault::switch_not_empty;
+        if (seen_ - read_ != kRecordBytes) return Fault::record_behind_switch;
+        break;
       default:
         return Fault::kind_unknown;
     }
@@ -257,6 +279,8 @@ class Consumer {
   SleepNumbers sleeps_;
   Doorbell bell_;
   Fault fault_ = Fault::none;
+  bool switch_allowed_ = false;
+  bool switched_ = false;
 };
 
 using SharedProducer = Producer<shm::SharedWord>;

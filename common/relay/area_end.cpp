@@ -8,11 +8,9 @@ AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndC
                  Reports reports)
     : Served(counters.polls),
       thread_(thread),
-      in_(setup.in),
-      out_(setup.out),
+      rings_(setup.area),
       in_port_(setup.in_port),
       out_port_(setup.out_port),
-      peer_lives_(setup.peer_lives),
       stall_(setup.stall),
       port_(port),
       counters_(counters),
@@ -59,23 +57,52 @@ std::uint64_t AreaEnd::turn() {
   if (failed_) return 0;
   stay_awake();
   if (standstill_) {
-    out_.look();
-    if (out_.consumed() != stands_at_) set_standstill({});
+    rings_.out.look();
+    if (rings_.out.consumed() != stands_at_) set_standstill({});
   }
-  Exchange exchange{in_, out_, meter_, standstill_.has_value()};
+  Exchange exchange{rings_.in, rings_.out, meter_, standstill_.has_value()};
   port_.turn(exchange);
   short_of_credit_ = exchange.short_of_credit;
   settle(exchange);
   if (ended_by_fault()) return 0;
-  if (!watching_ && out_.waiting() != 0) watch();
+  const bool crossed = cross();
+  if (!watching_ && rings_.out.waiting() != 0) watch();
   const std::uint64_t came = exchange.taken.packets + exchange.given.packets;
-  return came == 0 && (exchange.taken.dropped || exchange.given.dropped) ? 1 : came;
+  return came == 0 && (crossed || exchange.taken.dropped || exchange.given.dropped) ? 1 : came;
+}
+
+void AreaEnd::move(const area::Side& next) {
+  if (failed_) return;
+  stay_awake();
+  if (rings_.lead(next)) thread_.notify(out_port_);
+  begin_watch_anew();
+  if (!watching_) watch();
+  wake();
+}
+
+// Where the other end's SWITCH was read: the rest stands in the next area.
+bool AreaEnd::cross() {
+  const auto crossing = rings_.cross();
+  if (crossing == area::RingPair::Crossing::none) return false;
+  if (crossing == area::RingPair::Crossing::followed) {
+    thread_.notify(out_port_);
+    begin_watch_anew();
+  }
+  counters_.moves.add();
+  reports_.moved();
+  return true;
+}
+
+// The ring to the peer is another one: what was seen of its index says nothing any more.
+void AreaEnd::begin_watch_anew() {
+  progress_ = {};
+  if (standstill_) set_standstill({});
 }
 
 // What an awake end says of itself, before it looks.
 void AreaEnd::stay_awake() {
-  if (std::exchange(sleeping_, false)) in_.awake();
-  if (std::exchange(waiting_, false)) out_.awake();
+  if (std::exchange(sleeping_, false)) rings_.in.awake();
+  if (std::exchange(waiting_, false)) rings_.out.awake();
   if (std::exchange(port_rests_, false)) port_.awake();
 }
 
@@ -85,21 +112,21 @@ void AreaEnd::settle(const Exchange& exchange) {
     for (std::size_t i = 0; tally.dropped && i < kDrops; ++i)
       if (tally.drops[i] != 0) counters.drops[i].add(tally.drops[i]);
   };
-  if (in_.unreleased()) {
+  if (rings_.in.unreleased()) {
     counters_.in.packets.add(exchange.taken.packets);
     counters_.in.bytes.add(exchange.taken.bytes);
     counters_.in.batches.add();
-    if (in_.release()) {
+    if (rings_.in.release()) {
       counters_.in.notifies_sent.add();
       thread_.notify(in_port_);
     }
   }
   drops(counters_.in, exchange.taken);
-  if (out_.unpublished()) {
+  if (rings_.out.unpublished()) {
     counters_.out.packets.add(exchange.given.packets);
     counters_.out.bytes.add(exchange.given.bytes);
     counters_.out.batches.add();
-    const bool asleep = out_.publish();
+    const bool asleep = rings_.out.publish();
     (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
     if (asleep) thread_.notify(out_port_);
   }
@@ -107,8 +134,7 @@ void AreaEnd::settle(const Exchange& exchange) {
 }
 
 bool AreaEnd::ended_by_fault() {
-  for (const area::Fault fault : {in_.fault(), out_.fault()})
-    if (fault != area::Fault::none) return fail(area::to_text(fault)), true;
+  if (rings_.fault() != area::Fault::none) return fail(area::to_text(rings_.fault())), true;
   if (!port_.fault().empty()) return fail(port_.fault()), true;
   return false;
 }
@@ -130,7 +156,7 @@ bool AreaEnd::rest() {
   else if (!port_.holds_back())
     calm = sleep();
   if (const std::uint32_t length = port_.lacks_room(); length != 0 && !standstill_) {
-    waiting_ = out_.wait_for_room(length);
+    waiting_ = rings_.out.wait_for_room(length);
     if (waiting_) counters_.out.room_waits.add();
     calm = calm && waiting_;
     if (waiting_ && !watching_) watch();
@@ -148,7 +174,7 @@ void AreaEnd::listen() {
 }
 
 bool AreaEnd::sleep() {
-  sleeping_ = in_.may_sleep();
+  sleeping_ = rings_.in.may_sleep();
   (sleeping_ ? counters_.in.sleeps : counters_.in.second_looks).add();
   return sleeping_;
 }
@@ -167,7 +193,7 @@ void AreaEnd::wait_for_credit() {
 // The timer runs as long as the ring to the peer is not empty when it is looked at: once a bound, whatever
 // goes through the ring in between.
 void AreaEnd::watch() {
-  if (progress_.look(out_.consumed(), out_.waiting()) == Progress::Verdict::moves) moved_ = Clock::now();
+  if (progress_.look(rings_.out.consumed(), rings_.out.waiting()) == Progress::Verdict::moves) moved_ = Clock::now();
   watching_ = true;
   watch_timer_.expires_after(stall_);
   watch_timer_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {
@@ -177,13 +203,16 @@ void AreaEnd::watch() {
 
 void AreaEnd::on_watch() {
   watching_ = false;
-  out_.look();
-  if (out_.fault() != area::Fault::none) return fail(area::to_text(out_.fault()));
+  rings_.out.look();
+  if (rings_.out.fault() != area::Fault::none) return fail(area::to_text(rings_.out.fault()));
   // Which ends a standstill; and an event for room may be lost, of a peer that died between its index and it.
-  if (waiting_ || (standstill_ && out_.consumed() != stands_at_)) wake();
-  switch (progress_.look(out_.consumed(), out_.waiting())) {
+  if (waiting_ || (standstill_ && rings_.out.consumed() != stands_at_)) wake();
+  switch (progress_.look(rings_.out.consumed(), rings_.out.waiting())) {
     case Progress::Verdict::idle:
-      break;
+      if (!rings_.leads()) break;
+      counters_.out.notifies_late.add();  // for its SWITCH: the one for ours may be lost
+      thread_.notify(out_port_);
+      return watch();
     case Progress::Verdict::moves:
       moved_ = Clock::now();
       return watch();
@@ -192,9 +221,8 @@ void AreaEnd::on_watch() {
       thread_.notify(out_port_);
       if (!standstill_) {
         counters_.out.stalls.add();
-        stands_at_ = out_.consumed();
-        const bool lives = !peer_lives_ || peer_lives_->load() != 0;
-        set_standstill(Standstill{moved_, standstill_cause(lives)});
+        stands_at_ = rings_.out.consumed();
+        set_standstill(Standstill{moved_, standstill_cause(rings_.peer_lives())});
         wake();  // what waits is to be dropped
       }
       return watch();

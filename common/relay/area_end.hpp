@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/area/ring_pair.hpp"
 #include "common/event/data_thread.hpp"
 #include "common/relay/counters.hpp"
 #include "common/relay/port.hpp"
@@ -22,17 +23,16 @@ namespace hush::relay {
 class AreaEnd final : private event::Served {
  public:
   struct Setup {
-    area::SharedConsumer in;
-    area::SharedProducer out;
+    area::Side area;
     EvtchnPort in_port;   // of the direction that this end consumes
     EvtchnPort out_port;  // of the other; the same where one channel serves both
-    const shm::SharedByte* peer_lives = nullptr;
     std::chrono::milliseconds stall{};
   };
   struct Reports {
     std::function<void(std::string_view reason)>
         fault;  // once: the peer lied, or the port is lost; it has stopped
     std::function<void(std::optional<Standstill>)> stall;  // the peer stands still; none: not any more
+    std::function<void()> moved;  // both directions are in the next area: the one before is not touched any more
   };
 
   AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters, Reports reports);
@@ -51,6 +51,13 @@ class AreaEnd final : private event::Served {
   // Of what it takes from the peer, from now on; null: no limit.
   void meter(Meter* meter);
 
+  // The back end: it is ready to follow the front end there. Not while another is staged.
+  void stage(const area::Side& next) { rings_.stage(next); }
+  // It is not any more. False: it has followed, and moved() was called.
+  [[nodiscard]] bool unstage() { return rings_.unstage(); }
+  // The front end: it moves there now. Not while it moves already.
+  void move(const area::Side& next);
+
   // "polls", "sleeps", "stalled", "failed", or what it waits for.
   [[nodiscard]] std::string_view state() const;
   [[nodiscard]] std::optional<Standstill> standstill() const { return standstill_; }
@@ -62,6 +69,7 @@ class AreaEnd final : private event::Served {
   bool rest() override;
   void stay_awake();
   void settle(const Exchange& exchange);
+  [[nodiscard]] bool cross();
   [[nodiscard]] bool ended_by_fault();
   void fail(std::string_view reason);
   void listen();
@@ -69,13 +77,12 @@ class AreaEnd final : private event::Served {
   void wait_for_credit();
   void watch();
   void on_watch();
+  void begin_watch_anew();
   void set_standstill(std::optional<Standstill> standstill);
 
   event::DataThread& thread_;
-  area::SharedConsumer in_;
-  area::SharedProducer out_;
+  area::RingPair rings_;
   EvtchnPort in_port_, out_port_;
-  const shm::SharedByte* peer_lives_;
   Meter* meter_ = nullptr;
   std::chrono::milliseconds stall_;
   Port& port_;

@@ -69,6 +69,7 @@ struct EndCounters {
   InCounters in;
   OutCounters out;
   Counter events;  // from the peer, on either channel
+  Counter moves;   // to another area
   poll::Counters polls;
 };
 

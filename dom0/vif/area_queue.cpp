@@ -9,17 +9,12 @@ std::optional<Stall> stall_of(const std::optional<relay::Standstill>& standstill
 
 }  // namespace
 
-Result<std::unique_ptr<AreaQueue>> AreaQueue::connect(Worker& worker, const Setup& setup,
-                                                      std::unique_ptr<relay::Port> port,
-                                                      QueueCounters& counters, Reports reports) {
+Result<std::unique_ptr<AreaQueue>> AreaQueue::connect(Worker& worker, DomId peer,
+                                                   const xenstore::QueueAddress& address,
+                                                   std::unique_ptr<relay::Port> port,
+                                                   QueueCounters& counters) {
   std::unique_ptr<AreaQueue> queue{new AreaQueue(worker, std::move(port), counters)};
-  // Bound first: the mapping names a channel for its last word.
-  if (auto bound = queue->bind(setup); !bound) return bound.error();
-  auto area = MappedArea::map(worker.thread->grants(), setup.peer, *setup.address.area, setup.max_pages,
-                              queue->tx_port_);
-  if (!area) return area.error();
-  queue->area_ = std::move(*area);
-  queue->begin(setup, std::move(reports));
+  if (auto bound = queue->bind(peer, address); !bound) return bound.error();
   return queue;
 }
 
@@ -28,45 +23,50 @@ AreaQueue::AreaQueue(Worker& worker, std::unique_ptr<relay::Port> port, QueueCou
 
 AreaQueue::~AreaQueue() {
   end_.reset();
-  area_ = {};
   if (rx_port_ != tx_port_) thread_.unbind(rx_port_);
   if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
 }
 
-Result<void> AreaQueue::bind(const Setup& setup) {
+Result<void> AreaQueue::bind(DomId peer, const xenstore::QueueAddress& address) {
   const auto on_event = [this](DirectionCounters& of) {
     return [this, &of] {
       of.events.add();
       if (end_) end_->on_event();
     };
   };
-  auto tx = thread_.bind(setup.peer, setup.address.tx_port, on_event(counters_.guest_tx));
+  auto tx = thread_.bind(peer, address.tx_port, on_event(counters_.guest_tx));
   if (!tx) return tx.error();
   tx_port_ = rx_port_ = *tx;
-  if (setup.address.tx_port == setup.address.rx_port) return {};
-  auto rx = thread_.bind(setup.peer, setup.address.rx_port, on_event(counters_.guest_rx));
+  if (address.tx_port == address.rx_port) return {};
+  auto rx = thread_.bind(peer, address.rx_port, on_event(counters_.guest_rx));
   if (!rx) return rx.error();
   rx_port_ = *rx;
   return {};
 }
 
-void AreaQueue::begin(const Setup& setup, Reports reports) {
-  const area::Header& header = area_.header();
-  area::HeaderPage& page = area_.page();
-  const relay::AreaEnd::Setup end{
-      .in = area::SharedConsumer(page.guest_tx, area_.guest_tx(), header.guest_tx_max_frame),
-      .out = area::SharedProducer(page.guest_rx, area_.guest_rx(), header.guest_rx_max_frame),
-      .in_port = tx_port_,
-      .out_port = rx_port_,
-      .peer_lives = &page.front_lives,
-      .stall = setup.timeouts.area_stall};
+void AreaQueue::begin(const area::View& area, QueueTimeouts timeouts, Reports reports,
+                      std::function<void()> moved) {
+  area_ = area;
+  const relay::AreaEnd::Setup end{.area = area::back_side(area),
+                                  .in_port = tx_port_,
+                                  .out_port = rx_port_,
+                                  .stall = timeouts.area_stall};
   end_ = std::make_unique<relay::AreaEnd>(
       thread_, end, *port_, counters_.area,
       relay::AreaEnd::Reports{
           [fault = std::move(reports.fault)](std::string_view why) { fault(std::string(why)); },
           [stall = std::move(reports.stall)](std::optional<relay::Standstill> standstill) {
             stall(stall_of(standstill));
+          },
+          [this, moved = std::move(moved)] {
+            area_ = next_;
+            moved();
           }});
+}
+
+void AreaQueue::stage(const area::View& next) {
+  next_ = next;
+  end_->stage(area::back_side(next));
 }
 
 void AreaQueue::capture_to(std::shared_ptr<net::Capture> capture) {
@@ -91,9 +91,8 @@ std::chrono::steady_clock::time_point AreaQueue::due() const {
 }
 
 QueueLook AreaQueue::look() const {
-  const area::HeaderPage& page = area_.page();
-  return {AreaLook{area_.header(), area::look_at(page.guest_tx), area::look_at(page.guest_rx),
-                   page.front_lives.load() != 0},
+  return {AreaLook{area_.header, area::look_at(area_.page->guest_tx), area::look_at(area_.page->guest_rx),
+                   area_.page->front_lives.load() != 0},
           tx_port_,
           rx_port_,
           end_->state(),

@@ -1,33 +1,36 @@
-// A queue of a vif on the area path: its mapped area, its event channels, and the port behind it.
+// A queue of a vif on the area path: its event channels, and the port behind it. The areas that it works in are
+// the control thread's (QueueAreas), and there as long as the queue is not stopped.
 #pragma once
 #include <memory>
 #include <optional>
 
 #include "common/relay/area_end.hpp"
 #include "dom0/vif/counters.hpp"
-#include "dom0/vif/mapped_area.hpp"
 #include "dom0/vif/queue.hpp"
+#include "xenstore/vif_config.hpp"
 
 namespace hush::dom0 {
 
 class AreaQueue final : public Queue, private relay::Meter {
  public:
-  struct Setup {
-    DomId peer;
-    xenstore::QueueAddress address;  // with an area
-    std::uint32_t max_pages;         // of an area
-    QueueTimeouts timeouts;
-  };
-  // Binds the channels and maps the area; the error is the reason of a refusal. Nothing moves before start().
-  // counters stay the caller's and outlive the queue.
-  static Result<std::unique_ptr<AreaQueue>> connect(Worker& worker, const Setup& setup,
-                                                    std::unique_ptr<relay::Port> port,
-                                                    QueueCounters& counters, Reports reports);
+  // Binds the channels; the error is the reason of a refusal. counters stay the caller's and outlive the
+  // queue.
+  static Result<std::unique_ptr<AreaQueue>> connect(Worker& worker, DomId peer,
+                                                 const xenstore::QueueAddress& address,
+                                                 std::unique_ptr<relay::Port> port, QueueCounters& counters);
   ~AreaQueue() override;
+  // Own, of guest_tx's channel: for the last word of a mapping.
+  [[nodiscard]] EvtchnPort tx_port() const { return tx_port_; }
 
+  // Takes up the area that the connection begins with. Nothing moves before start(). moved: on the data
+  // thread, once both directions are in the area that was staged.
+  void begin(const area::View& area, QueueTimeouts timeouts, Reports reports, std::function<void()> moved);
   void start() { end_->start(); }
-  // Its rings have room for segments and for frames with blank checksums (common/area/README.md, section 9).
-  [[nodiscard]] bool takes_offloads() const { return area::takes_offloads(area_.header()); }
+  // The end of traffic: no area is touched any more, and all of them may be unmapped.
+  void stop() { end_.reset(); }
+  // As AreaEnd. The memory stays the caller's.
+  void stage(const area::View& next);
+  [[nodiscard]] bool unstage() { return end_->unstage(); }
   void capture_to(std::shared_ptr<net::Capture> capture) override;
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;
@@ -36,8 +39,7 @@ class AreaQueue final : public Queue, private relay::Meter {
 
  private:
   AreaQueue(Worker& worker, std::unique_ptr<relay::Port> port, QueueCounters& counters);
-  Result<void> bind(const Setup& setup);
-  void begin(const Setup& setup, Reports reports);
+  Result<void> bind(DomId peer, const xenstore::QueueAddress& address);
   [[nodiscard]] bool admits(std::uint32_t bytes) override;
   [[nodiscard]] std::chrono::steady_clock::time_point due() const override;
 
@@ -46,7 +48,7 @@ class AreaQueue final : public Queue, private relay::Meter {
   QueueCounters& counters_;
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
-  MappedArea area_;
+  area::View area_, next_;
   QueueCredit credit_;
   std::shared_ptr<net::Capture> capture_;
   std::unique_ptr<relay::AreaEnd> end_;

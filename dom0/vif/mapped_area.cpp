@@ -23,8 +23,13 @@ Result<std::vector<std::uint32_t>> read_index(xen::GrantTable& grants, DomId pee
 
 }  // namespace
 
+std::optional<std::string_view> judge_first_area(const area::Header& header) {
+  if (header.generation != xenstore::kFirstGeneration) return "a connection begins with generation 1";
+  return std::nullopt;
+}
+
 Result<MappedArea> MappedArea::map(xen::GrantTable& grants, DomId peer, const xenstore::AreaAddress& address,
-                                   std::uint32_t max_pages, EvtchnPort port) {
+                                   std::uint32_t max_pages, EvtchnPort port, const Judge& judge) {
   MappedArea area;
   constexpr auto kOwnByte = static_cast<std::int32_t>(offsetof(area::HeaderPage, back_lives));
   auto page = grants.map(peer, address.header_page, xen::UnmapNotify{kOwnByte, port});
@@ -33,8 +38,7 @@ Result<MappedArea> MappedArea::map(xen::GrantTable& grants, DomId peer, const xe
   area.header_ = area.page().header.take<area::Header>();
   if (const auto why = area::refusal(area.header_, address.pages, max_pages))
     return error(std::string(*why), EINVAL);
-  if (area.header_.generation != xenstore::kFirstGeneration)
-    return error("a connection begins with generation 1", EINVAL);
+  if (const auto why = judge(area.header_)) return error(std::string(*why), EINVAL);
   auto grefs = read_index(grants, peer, area.header_);
   if (!grefs) return grefs.error();
   if (const auto why = area::refusal(area.header_, address.header_page, *grefs))

@@ -4,6 +4,9 @@
 // Not thread-safe: of the thread of its grant table, which outlives it.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
 
 #include "common/area/layout.hpp"
 #include "common/result.hpp"
@@ -17,20 +20,26 @@ class MappedArea {
   // port: own, of guest_tx's channel; when this process ends, however it ends, the front end is told by its
   // byte in the header page and an event there. max_pages: what this back end allows. The error is the reason
   // of a refusal.
+  // judge: what else there is to say against its header; an area that begins a connection has generation 1.
+  using Judge = std::function<std::optional<std::string_view>(const area::Header& header)>;
   static Result<MappedArea> map(xen::GrantTable& grants, DomId peer, const xenstore::AreaAddress& address,
-                                std::uint32_t max_pages, EvtchnPort port);
+                                std::uint32_t max_pages, EvtchnPort port, const Judge& judge);
 
   [[nodiscard]] const area::Header& header() const { return header_; }
+  // Valid as long as this is.
+  [[nodiscard]] area::View view() const { return {header_, &page(), rings_.base()}; }
+
+ private:
   [[nodiscard]] area::HeaderPage& page() const {
     return shm::layout_at<area::HeaderPage>(header_page_.base());
   }
-  [[nodiscard]] shm::ByteRing guest_tx() const { return area::guest_tx_ring(rings_.base(), header_); }
-  [[nodiscard]] shm::ByteRing guest_rx() const { return area::guest_rx_ring(rings_.base(), header_); }
 
- private:
   xen::MappedPages header_page_;
   xen::MappedPages rings_;
   area::Header header_;
 };
+
+// Of the first area of a connection.
+[[nodiscard]] std::optional<std::string_view> judge_first_area(const area::Header& header);
 
 }  // namespace hush::dom0

@@ -262,6 +262,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   if (auto done = tap_.set_queues(frontend->queues.size()); !done) return done;
   ++connects_;
   addresses_ = frontend->queues;
+  frontend_ = settings.frontend;
   frontend_features_ = std::exchange(frontend->features, f);
   features_in_use_ = f;
   host_.ledger.count(id_, static_cast<std::uint32_t>(frontend->queues.size()));
@@ -271,47 +272,6 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   if (!on_area_path())
     if (auto done = add_queues(*frontend); !done) return done;
   return set_carrier(true);
-}
-
-// The areas of all queues, or none of them and why.
-xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
-  if (frontend.area_version == 0 || offered_.hush_area == 0) return {};
-  xenstore::AreaAnswer answer{xenstore::kFirstGeneration, frontend.area_trouble};
-  if (answer.refused.empty() && frontend.area_version > offered_.hush_area)
-    answer.refused = "area version " + std::to_string(frontend.area_version) + " was not offered";
-  for (std::size_t i = 0; i < frontend.queues.size() && answer.refused.empty(); ++i)
-    if (auto done = add_area(frontend, i); !done) answer.refused = done.error().text;
-  if (!answer.refused.empty()) {
-    drop_queues();
-    spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
-    return answer;
-  }
-  for (Placed& placed : queues_) {
-    auto& queue = static_cast<AreaQueue&>(*placed.queue);
-    // What such a ring cannot take the kernel does before it sends.
-    if (!queue.takes_offloads()) (void)tap_.set_offloads({});
-    placed.worker->thread->call([&] { queue.start(); });
-  }
-  return answer;
-}
-
-Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number) {
-  auto port = make_port(number, frontend.queues.size());
-  if (!port) return port.error();
-  Worker& worker = host_.least_loaded();
-  constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;
-  const AreaQueue::Setup setup{id_.domid, frontend.queues[number], settings_.values.area_limit / kPagesOfAKib,
-                               timeouts()};
-  auto queue = worker.thread->call([&] {
-    return AreaQueue::connect(worker, setup, std::move(*port), counters_[number], reports_of(number));
-  });
-  if (!queue) return queue.error();
-  const bool offloads = static_cast<const AreaQueue&>(**queue).takes_offloads();
-  place(worker, std::move(*queue));
-  if (settings_.values.port == xenstore::PortKind::wire && !offloads)
-    return error(
-        "a wire carries what the other guest's kernel leaves undone: its rings must have 256 KiB or more");
-  return {};
 }
 
 Result<std::unique_ptr<relay::Port>> Vif::make_port(std::size_t number, std::size_t queues) {
@@ -326,8 +286,7 @@ Result<std::unique_ptr<relay::Port>> Vif::make_port(std::size_t number, std::siz
 }
 
 void Vif::place(Worker& worker, std::unique_ptr<Queue> queue) {
-  queues_.push_back({&worker, std::move(queue)});
-  set_limits(queues_.back());
+  queues_.push_back({&worker, std::move(queue), {}});
   if (capture_) worker.thread->call([&] { queues_.back().queue->capture_to(capture_); });
   counters_used_ = std::max(counters_used_, queues_.size());
   ++worker.queues;
@@ -379,6 +338,7 @@ Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t
   });
   if (!queue) return queue.error();
   place(worker, std::move(*queue));
+  set_limits(queues_.back());
   return {};
 }
 
@@ -412,6 +372,8 @@ void Vif::disconnect() {
 void Vif::drop_queues() {
   if (ctrl_ring_) control_worker_->thread->call([&] { ctrl_ring_.reset(); });
   for (Placed& placed : queues_) {
+    if (placed.areas) placed.worker->thread->call([&] { static_cast<AreaQueue&>(*placed.queue).stop(); });
+    placed.areas.reset();
     placed.worker->thread->call([&] { placed.queue.reset(); });
     --placed.worker->queues;
   }

@@ -16,6 +16,7 @@
 #include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/grant_budget.hpp"
 #include "dom0/vif/netif_queue.hpp"
+#include "dom0/vif/queue_areas.hpp"
 #include "xenstore/client.hpp"
 #include "xenstore/vif_config.hpp"
 
@@ -28,6 +29,7 @@ struct Host {
   std::vector<Worker> workers;
   Settings& settings;
   poll::Time wake_cost;  // of a sleep and a wake-up on this machine
+  xen::GrantTable grants;  // of the control thread: for areas
   QueueLedger ledger{};  // queues of all vifs
   Wires wires{};
 
@@ -83,7 +85,8 @@ class Vif {
  private:
   struct Placed {
     Worker* worker;
-    std::unique_ptr<Queue> queue;  // made and destroyed on the worker's thread
+    std::unique_ptr<Queue> queue;       // made and destroyed on the worker's thread
+    std::unique_ptr<QueueAreas> areas;  // of an AreaQueue
     bool stalled = false;
   };
   Result<void> begin(const xenstore::BackendSettings& settings);
@@ -95,6 +98,8 @@ class Vif {
   Result<void> connect(const xenstore::BackendSettings& settings);
   [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
   Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number);
+  void start_area(std::size_t queue);
+  void on_switch_end(std::size_t queue, SwitchEnd end, const std::string& why);
   Result<std::unique_ptr<relay::Port>> make_port(std::size_t number, std::size_t queues);
   Result<void> add_queues(const xenstore::FrontendOffer& frontend);
   Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
@@ -137,6 +142,7 @@ class Vif {
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<CtrlRing> ctrl_ring_;
   std::vector<xenstore::QueueAddress> addresses_;
+  std::string frontend_;  // path of its directory, while connected
   xenstore::Resolved settings_ = xenstore::resolve({});
   xenstore::Features offered_;            // to the front end; of a vif that was taken over, what would be
   xenstore::Features frontend_features_;  // as the front end says

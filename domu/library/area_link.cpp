@@ -14,7 +14,7 @@ constexpr auto kOwedAgain = std::chrono::milliseconds(10);
 }  // namespace
 
 Result<std::unique_ptr<AreaLink>> AreaLink::create(xen::GrantShare& shares, xen::EventChannels& channels,
-                                                   DomId peer, std::uint32_t ring, Sleeps sleeps,
+                                                   DomId peer, area::Sizes sizes, area::Sleeps sleeps,
                                                    relay::EndCounters& counters) {
   constexpr std::uint32_t kNetifRings = 2;
   auto rings = shares.share(peer, kNetifRings, true);
@@ -24,24 +24,62 @@ Result<std::unique_ptr<AreaLink>> AreaLink::create(xen::GrantShare& shares, xen:
   (void)netif::RxFront::create(shm::layout_at<netif::RxSring>(page(1)));
   auto port = channels.alloc_unbound(peer);
   if (!port) return port.error();
-  auto area = domu::SharedArea::create(shares, peer, ring, ring, *port);
+  auto area = domu::SharedArea::create(
+      shares, peer, area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx), *port);
   if (!area) {
     channels.unbind(*port);
     return area.error();
   }
   return std::unique_ptr<AreaLink>{
-      new AreaLink(channels, *port, std::move(*rings), std::move(*area), sleeps, counters)};
+      new AreaLink(shares, channels, peer, *port, std::move(*rings), std::move(*area), sleeps, counters)};
 }
 
-AreaLink::AreaLink(xen::EventChannels& channels, EvtchnPort port, xen::SharedPages netif_rings,
-                   domu::SharedArea area, Sleeps sleeps, relay::EndCounters& counters)
+AreaLink::AreaLink(xen::GrantShare& shares, xen::EventChannels& channels, DomId peer, EvtchnPort port,
+                   xen::SharedPages netif_rings, domu::SharedArea area, area::Sleeps sleeps,
+                   relay::EndCounters& counters)
     : channels_(channels),
       port_(port),
       netif_rings_(std::move(netif_rings)),
+      shares_(shares),
+      peer_(peer),
       area_(std::move(area)),
       counters_(counters),
-      in_(area_.page().guest_rx, area_.guest_rx(), area_.header().guest_rx_max_frame, 0, sleeps.in),
-      out_(area_.page().guest_tx, area_.guest_tx(), area_.header().guest_tx_max_frame, 0, sleeps.out) {}
+      rings_(area::front_side(area_->view()), sleeps) {}
+
+Result<void> AreaLink::start(const Place& place, std::chrono::milliseconds stall) {
+  stall_ = stall;
+  areas_ = std::make_unique<domu::QueueAreas>(
+      domu::QueueAreas::Setup{.loop = place.loop,
+                              .store = place.store,
+                              .shares = shares_,
+                              .peer = peer_,
+                              .port = port_,
+                              .device = place.device,
+                              .own = xenstore::queue_path(place.device, 0, 1),
+                              .backend = xenstore::queue_path(place.backend, 0, 1),
+                              .move = [this](const area::View& next) { move(next); },
+                              .say = place.say},
+      std::move(*area_), stall);
+  area_.reset();
+  return areas_->follow();
+}
+
+// What was committed is in the area before; what was peeked at stays there until it is released.
+void AreaLink::move(const area::View& next) {
+  awake();
+  publish();
+  if (rings_.lead(area::front_side(next))) notify();
+  progress_ = {};
+  standstill_.reset();
+  tick(Clock::now());
+}
+
+// The other end has moved as well, and all that it had sent before is released.
+void AreaLink::cross() {
+  if (rings_.cross() == area::RingPair::Crossing::none) return;
+  counters_.moves.add();
+  areas_->moved();
+}
 
 AreaLink::~AreaLink() {
   channels_.unbind(port_);
@@ -52,7 +90,7 @@ xenstore::QueueAddress AreaLink::address() const {
           .rx_ring = Gref{netif_rings_.grefs()[1]},
           .tx_port = port_,
           .rx_port = port_,
-          .area = area_.address()};
+          .area = area_->address()};
 }
 
 void AreaLink::notify() {
@@ -79,19 +117,19 @@ bool AreaLink::doze(const Wanted& wanted) {
   release();
   listen();
   if (wanted.frames) {
-    sleeping_ = in_.may_sleep();
+    sleeping_ = rings_.in.may_sleep();
     (sleeping_ ? counters_.in.sleeps : counters_.in.second_looks).add();
     if (!sleeping_) return false;
   }
   if (wanted.room == 0) return true;
-  waiting_ = out_.wait_for_room(std::min(wanted.room, max_frame()));
+  waiting_ = rings_.out.wait_for_room(std::min(wanted.room, max_frame()));
   if (waiting_) counters_.out.room_waits.add();
   return waiting_;
 }
 
 void AreaLink::awake() {
-  if (std::exchange(sleeping_, false)) in_.awake();
-  if (std::exchange(waiting_, false)) out_.awake();
+  if (std::exchange(sleeping_, false)) rings_.in.awake();
+  if (std::exchange(waiting_, false)) rings_.out.awake();
 }
 
 void AreaLink::tick(Clock::time_point now) {
@@ -100,26 +138,30 @@ void AreaLink::tick(Clock::time_point now) {
     late_.reset();
     channels_.unmask(port_);
   }
-  if (standstill_ || watch_due_) out_.look();
-  if (standstill_ && out_.consumed() != stands_at_) standstill_.reset();
-  if (!watch_due_ ? out_.waiting() != 0 || waiting_ : now >= *watch_due_) watch(now);
+  if (rings_.in.switched() && !rings_.in.unreleased()) cross();
+  if (standstill_ || watch_due_) rings_.out.look();
+  if (standstill_ && rings_.out.consumed() != stands_at_) standstill_.reset();
+  if (!watch_due_ ? rings_.out.waiting() != 0 || waiting_ || rings_.leads() : now >= *watch_due_) watch(now);
 }
 
 // Once a bound, whatever goes through the ring in between.
 void AreaLink::watch(Clock::time_point now) {
   using Verdict = relay::Progress::Verdict;
-  const Verdict verdict = progress_.look(out_.consumed(), out_.waiting());
+  const Verdict verdict = progress_.look(rings_.out.consumed(), rings_.out.waiting());
   // One that waits for room looks again each bound: the event may have died with the other end.
-  if (verdict == Verdict::idle && !waiting_) return watch_due_.reset();
+  if (verdict == Verdict::idle && !waiting_ && !rings_.leads()) return watch_due_.reset();
+  const bool first = !watch_due_;
   watch_due_ = now + stall_;
   if (verdict == Verdict::moves) moved_ = now;
-  if (verdict != Verdict::stands) return;
+  // The event for its SWITCH, or for ours, may be lost.
+  const bool switch_late = verdict == Verdict::idle && rings_.leads() && !first;
+  if (verdict != Verdict::stands && !switch_late) return;
   counters_.out.notifies_late.add();
   notify();
-  if (standstill_) return;
+  if (standstill_ || switch_late) return;
   counters_.out.stalls.add();
-  stands_at_ = out_.consumed();
-  standstill_ = Standstill{moved_, relay::standstill_cause(area_.page().back_lives.load() != 0)};
+  stands_at_ = rings_.out.consumed();
+  standstill_ = Standstill{moved_, relay::standstill_cause(rings_.peer_lives())};
 }
 
 std::optional<AreaLink::Clock::time_point> AreaLink::due() const {
@@ -128,6 +170,7 @@ std::optional<AreaLink::Clock::time_point> AreaLink::due() const {
     if (other && (!first || *other < *first)) first = other;
   };
   sooner(late_);
+  if (areas_) sooner(areas_->due());
   if (owed_) sooner(Clock::now() + kOwedAgain);
   return first;
 }

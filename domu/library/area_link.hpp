@@ -20,11 +20,12 @@
 #include <memory>
 #include <optional>
 
+#include "common/area/ring_pair.hpp"
 #include "common/event/storm_guard.hpp"
 #include "common/relay/counters.hpp"
 #include "common/relay/progress.hpp"
 #include "common/xen/event_channels.hpp"
-#include "domu/vif/shared_area.hpp"
+#include "domu/vif/queue_areas.hpp"
 
 namespace hush {
 
@@ -41,39 +42,40 @@ class AreaLink {
   // ---- sending
 
   // The longest frame that may be sent.
-  [[nodiscard]] std::uint32_t max_frame() const { return out_.max_frame(); }
+  [[nodiscard]] std::uint32_t max_frame() const { return rings_.out.max_frame(); }
   // A place for a frame of 14 to max_frame() bytes, in one piece; null where there is no room now. It is the
-  // application's until commit(); reserving again before that gives the same place. Room comes back when the
-  // other end releases it: publish(), and wait with Wanted::room.
-  [[nodiscard]] std::byte* reserve(std::uint32_t length) { return out_.reserve(length); }
+  // application's until commit(), or the next step() or wait() of its DirectVif: what is not committed by then
+  // is to be reserved anew (it may have moved to another area). Room comes back when the other end releases it:
+  // publish(), and wait with Wanted::room.
+  [[nodiscard]] std::byte* reserve(std::uint32_t length) { return rings_.out.reserve(length); }
   // Is there room for a burst of frames of this length? (Of a burst that half of the ring does not hold: for
   // as much as that holds.) Who sends without end waits for whole bursts: both ends are busier with a full
   // ring otherwise.
   [[nodiscard]] bool has_room_for(std::uint32_t frames, std::uint32_t length) {
-    return out_.has_room_for(frames, length);
+    return rings_.out.has_room_for(frames, length);
   }
   // The frame at the place reserved last is complete. record.length: at most what was reserved; its other
   // fields say what is left to do with it (checksum, segmentation), where the back end takes that.
   void commit(const area::Record& record) {
-    out_.commit(record);
+    rings_.out.commit(record);
     sent_.passed(record.length);
   }
   // Makes every frame committed so far visible, and wakes the other end if it sleeps.
   void publish() {
-    if (!out_.unpublished()) return;
+    if (!rings_.out.unpublished()) return;
     counters_.out.packets.add(sent_.packets);
     counters_.out.bytes.add(sent_.bytes);
     counters_.out.batches.add();
     sent_ = {};
-    const bool asleep = out_.publish();
+    const bool asleep = rings_.out.publish();
     (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
     if (asleep) [[unlikely]]
       notify();
   }
   // Bytes of the ring, records and all, that are published and that the other end has not released now.
   [[nodiscard]] std::uint32_t unconsumed() {
-    out_.look();
-    return out_.waiting();
+    rings_.out.look();
+    return rings_.out.waiting();
   }
 
   // ---- receiving
@@ -81,7 +83,7 @@ class AreaLink {
   // The next frame; false where there is none. Its bytes are the application's until release(). Frames whose
   // offload fields contradict each other are dropped and counted.
   [[nodiscard]] bool peek(area::Frame& frame) {
-    while (in_.peek(frame)) {
+    while (rings_.in.peek(frame)) {
       if (area::offload_is_sound(frame.record)) [[likely]] {
         received_.passed(frame.record.length);
         return true;
@@ -92,7 +94,7 @@ class AreaLink {
   }
   // Gives the room of everything peeked at back, and wakes the other end if it waits for that.
   void release() {
-    if (!in_.unreleased()) return;
+    if (!rings_.in.unreleased()) return;
     counters_.in.packets.add(received_.packets);
     counters_.in.bytes.add(received_.bytes);
     counters_.in.batches.add();
@@ -100,10 +102,12 @@ class AreaLink {
       counters_.in.drops[static_cast<std::size_t>(relay::Drop::bad_offload)].add(
           received_.drops[static_cast<std::size_t>(relay::Drop::bad_offload)]);
     received_ = {};
-    if (in_.release()) [[unlikely]] {
+    if (rings_.in.release()) [[unlikely]] {
       counters_.in.notifies_sent.add();
       notify();
     }
+    if (rings_.in.switched()) [[unlikely]]
+      cross();
   }
 
   // ---- the other end
@@ -120,24 +124,27 @@ class AreaLink {
 
  private:
   friend class DirectVif;
-  // The numbers of the last sleeps: they go on over connections.
-  struct Sleeps {
-    std::uint32_t in = 0, out = 0;
-  };
   // Granted to the peer, with its channel. ring: bytes of each. Everything given by reference outlives it.
   static Result<std::unique_ptr<AreaLink>> create(xen::GrantShare& shares, xen::EventChannels& channels,
-                                                  DomId peer, std::uint32_t ring, Sleeps sleeps,
+                                                  DomId peer, area::Sizes sizes, area::Sleeps sleeps,
                                                   relay::EndCounters& counters);
-  AreaLink(xen::EventChannels& channels, EvtchnPort port, xen::SharedPages netif_rings, domu::SharedArea area,
-           Sleeps sleeps, relay::EndCounters& counters);
+  AreaLink(xen::GrantShare& shares, xen::EventChannels& channels, DomId peer, EvtchnPort port,
+           xen::SharedPages netif_rings, domu::SharedArea area, area::Sleeps sleeps,
+           relay::EndCounters& counters);
   [[nodiscard]] xenstore::QueueAddress address() const;
+  // Where the keys of its area lie.
+  struct Place {
+    boost::asio::io_context& loop;
+    xenstore::Client& store;
+    std::string device;   // the front end's directory
+    std::string backend;  // the back end's
+    std::function<void(const std::string&)> say;
+  };
   // The back end has taken the area. stall: the bound of common/area/README.md, section 7.
-  void start(std::chrono::milliseconds stall) { stall_ = stall; }
+  Result<void> start(const Place& place, std::chrono::milliseconds stall);
   [[nodiscard]] EvtchnPort port() const { return port_; }
-  [[nodiscard]] Sleeps sleeps() const { return {in_.last_sleep(), out_.last_sleep()}; }
-  [[nodiscard]] area::Fault fault() const {
-    return in_.fault() != area::Fault::none ? in_.fault() : out_.fault();
-  }
+  [[nodiscard]] area::Sleeps sleeps() const { return rings_.last_sleeps(); }
+  [[nodiscard]] area::Fault fault() const { return rings_.fault(); }
 
   // Its event came, and the port is masked.
   void on_event();
@@ -151,14 +158,18 @@ class AreaLink {
   void notify();
   void listen();
   void watch(Clock::time_point now);
+  void move(const area::View& next);
+  void cross();
 
   xen::EventChannels& channels_;
   EvtchnPort port_;
   xen::SharedPages netif_rings_;  // which the protocol wants to be named, and nobody uses
-  domu::SharedArea area_;
+  xen::GrantShare& shares_;
+  DomId peer_;
+  std::optional<domu::SharedArea> area_;        // until it is taken
+  std::unique_ptr<domu::QueueAreas> areas_;     // from then on
   relay::EndCounters& counters_;
-  area::SharedConsumer in_;
-  area::SharedProducer out_;
+  area::RingPair rings_;
   relay::Tally sent_, received_;  // of the burst so far
 
   bool sleeping_ = false;  // the mode word has the number of a sleep

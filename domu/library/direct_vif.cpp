@@ -15,6 +15,9 @@
 namespace hush {
 namespace {
 
+// Bytes of a ring where nobody says anything.
+constexpr std::uint32_t kUsualRing = 1024 * 1024;
+
 xenstore::Features offered_features(bool offloads) {
   xenstore::Features features = domu::offered_features();
   if (offloads) return features;
@@ -34,11 +37,12 @@ DirectVif::Descriptor::~Descriptor() {
 }
 
 Result<std::unique_ptr<DirectVif>> DirectVif::open(Options options) {
-  if (!std::has_single_bit(options.ring) || options.ring < area::kMinRing || options.ring > area::kMaxRing)
+  if (options.ring != 0 && (!std::has_single_bit(options.ring) || options.ring < area::kMinRing ||
+                            options.ring > area::kMaxRing))
     return error("a ring of " + std::to_string(options.ring) +
                      " bytes: it must be a power of two from 4 KiB to 32 MiB",
                  EINVAL);
-  if (options.offloads && options.ring < area::kMinRingOfOffloads)
+  if (options.offloads && options.ring != 0 && options.ring < area::kMinRingOfOffloads)
     return error("offloads take rings of 256 KiB", EINVAL);
   if (options.device > xenstore::kMaxHandle)
     return error("there is no device " + std::to_string(options.device), EINVAL);
@@ -87,7 +91,8 @@ Result<void> DirectVif::connect(const xenstore::FrontendSettings& settings) {
     const auto backend = xenstore::read_backend_features(store_->view(), settings.backend);
     if (!backend) return backend.error();
     if (backend->hush_area < area::kVersion) return error("the back end has no area path", ENOTSUP);
-    auto link = AreaLink::create(shares_, channels_, settings.backend_id, options_.ring, sleeps_, counters_);
+    auto link = AreaLink::create(shares_, channels_, settings.backend_id, first_sizes(settings.backend),
+                                 sleeps_, counters_);
     if (!link) return link.error();
     link_ = std::move(*link);
     const xenstore::FrontendOffer offer{.queues = {link_->address()},
@@ -100,10 +105,29 @@ Result<void> DirectVif::connect(const xenstore::FrontendSettings& settings) {
   return done;
 }
 
+area::Sizes DirectVif::first_sizes(const std::string& backend) const {
+  if (options_.ring != 0) return {options_.ring, options_.ring};
+  const auto advised = xenstore::read_area_first(store_->view(), backend);
+  if (!advised) return {kUsualRing, kUsualRing};
+  const std::uint32_t least = options_.offloads ? area::kMinRingOfOffloads : area::kMinRing;
+  const auto ring = [least](std::uint32_t wanted) {
+    return std::bit_ceil(std::clamp(wanted, least, area::kMaxRing));
+  };
+  return {ring(advised->guest_tx_ring), ring(advised->guest_rx_ring)};
+}
+
 Result<void> DirectVif::serve(const xenstore::FrontendSettings& settings) {
   refused_ = xenstore::read_area_refusal(store_->view(), settings.backend);
   if (!refused_.empty()) return {};  // step() has it cut off, which cannot be done from in here
-  link_->start(xenstore::read_area_stall(store_->view(), settings.backend));
+  auto started = link_->start({.loop = loop_,
+                               .store = *store_,
+                               .device = handshake_->directory(),
+                               .backend = settings.backend,
+                               .say = [this](const std::string& text) {
+                                 say(domu::Handshake::Weight::info, text);
+                               }},
+                              xenstore::read_area_stall(store_->view(), settings.backend));
+  if (!started) return started;
   up_ = link_.get();
   ++connects_;
   say(domu::Handshake::Weight::info,

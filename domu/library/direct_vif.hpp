@@ -45,7 +45,10 @@ class DirectVif final : private domu::Handshake::Owner {
  public:
   struct Options {
     std::uint32_t device = 0;          // number of the vif: device/vif/N
-    std::uint32_t ring = 1024 * 1024;  // bytes of each ring: a power of two from 4 KiB to 32 MiB
+    // Bytes of each ring at first: a power of two from 4 KiB to 32 MiB. 0: as the back end advises, or else 1
+    // MiB. It bounds the longest frame: half of the ring. Later the back end may advise other rings, and the
+    // vif moves there with all that is on its way; frames never get shorter by it.
+    std::uint32_t ring = 0;
     // Checksums and segmentation may be left to this end: frames may come with either still to do, as
     // area::Record says, up to 64 KiB. It takes rings of 256 KiB. False: frames come complete.
     bool offloads = false;
@@ -67,8 +70,8 @@ class DirectVif final : private domu::Handshake::Owner {
   ~DirectVif();
 
   // Everything but frames: connects, disconnects, takes events, watches the other end, ends a sleep. Calls
-  // xenstored where there is something to say, and waits for its answers then. After it links and places of
-  // before are gone where connects() has changed or link() is null.
+  // xenstored where there is something to say, and waits for its answers then. After it places that were not
+  // committed are gone; links and frames of before are where connects() has changed or link() is null.
   void step();
   // The connection; null: none. The application's until the next step(), wait() or close().
   [[nodiscard]] AreaLink* link() { return up_; }
@@ -109,6 +112,7 @@ class DirectVif final : private domu::Handshake::Owner {
 
   DirectVif(Options options, xen::GrantShare shares, xen::EventChannels channels);
   Result<void> begin();
+  [[nodiscard]] area::Sizes first_sizes(const std::string& backend) const;
   Result<void> connect(const xenstore::FrontendSettings& settings) override;
   Result<void> serve(const xenstore::FrontendSettings& settings) override;
   void disconnect() override;
@@ -129,7 +133,7 @@ class DirectVif final : private domu::Handshake::Owner {
   Descriptor timer_, epoll_;
   std::optional<Clock::time_point> timer_set_to_;
   relay::EndCounters counters_;
-  AreaLink::Sleeps sleeps_;  // of the connections before
+  area::Sleeps sleeps_;  // of the connections before
   std::unique_ptr<AreaLink> link_;
   AreaLink* up_ = nullptr;  // link_, once the back end has taken it
   std::string refused_;     // by the back end, and not said in the store yet

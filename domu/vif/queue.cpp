@@ -1,5 +1,6 @@
 #include "domu/vif/queue.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/relay/tap_port.hpp"
@@ -28,7 +29,7 @@ Result<std::unique_ptr<Queue>> Queue::create(event::DataThread& thread, xen::Gra
       new Queue(thread, shares, setup, counters, std::move(on_fault), std::move(on_stall))};
   if (auto done = queue->share_rings(); !done) return done.error();
   if (auto opened = thread.call([&] { return queue->open_channels(); }); !opened) return opened.error();
-  if (setup.area_ring != 0) queue->share_area();
+  if (setup.area.guest_tx != 0) queue->share_area();
   // Behind an area they are shared when it is refused.
   if (!queue->area_)
     if (auto done = queue->share_buffers(); !done) return done.error();
@@ -68,11 +69,20 @@ Result<void> Queue::share_buffers() {
 }
 
 void Queue::share_area() {
-  auto area = SharedArea::create(shares_, setup_.peer, setup_.area_ring, setup_.area_ring, tx_port_);
-  if (area)
-    area_ = std::move(*area);
-  else
-    area_trouble_ = area.error().text;
+  for (area::Sizes sizes = setup_.area;;) {
+    auto area = SharedArea::create(
+        shares_, setup_.peer,
+        area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx), tx_port_);
+    if (area) {
+      area_ = std::move(*area);
+      return;
+    }
+    if (area_trouble_.empty()) area_trouble_ = area.error().text;
+    const area::Sizes smaller{std::max(sizes.guest_tx / 2, area::kMinRingOfOffloads),
+                              std::max(sizes.guest_rx / 2, area::kMinRingOfOffloads)};
+    if (!setup_.area_may_be_smaller || smaller == sizes) return;
+    sizes = smaller;
+  }
 }
 
 Result<void> Queue::open_channels() {
@@ -117,26 +127,38 @@ Result<void> Queue::start_netif() {
   return {};
 }
 
-void Queue::start_area(std::chrono::milliseconds stall) {
-  const area::Header& header = area_->header();
-  area::HeaderPage& page = area_->page();
-  const relay::AreaEnd::Setup setup{
-      .in = area::SharedConsumer(page.guest_rx, area_->guest_rx(), header.guest_rx_max_frame),
-      .out = area::SharedProducer(page.guest_tx, area_->guest_tx(), header.guest_tx_max_frame),
-      .in_port = rx_port_,
-      .out_port = tx_port_,
-      .peer_lives = &page.back_lives,
-      .stall = stall};
+Result<void> Queue::start_area(const AreaPlace& place, std::chrono::milliseconds stall,
+                               std::function<void()> on_moved) {
+  areas_ = std::make_unique<QueueAreas>(
+      QueueAreas::Setup{.loop = place.loop,
+                        .store = place.store,
+                        .shares = shares_,
+                        .peer = setup_.peer,
+                        .port = tx_port_,
+                        .device = place.device,
+                        .own = xenstore::queue_path(place.device, place.number, place.queues),
+                        .backend = xenstore::queue_path(place.backend, place.number, place.queues),
+                        .move = [this](const area::View& next) {
+                          thread_.call([&] { area_end_->move(area::front_side(next)); });
+                        },
+                        .say = place.say},
+      std::move(*area_), stall);
+  const relay::AreaEnd::Setup setup{.area = area::front_side(areas_->in_use()),
+                                    .in_port = rx_port_,
+                                    .out_port = tx_port_,
+                                    .stall = stall};
   thread_.call([&] {
     port_ = std::make_unique<relay::TapPort>(setup_.tap);
     const auto fault = [this](std::string_view why) {
       on_fault_(port_->fault().empty() ? Fault::area_impossible : Fault::tap_lost, std::string(why));
     };
-    area_end_ = std::make_unique<relay::AreaEnd>(thread_, setup, *port_, counters_.area,
-                                                 relay::AreaEnd::Reports{fault, on_stall_});
+    area_end_ = std::make_unique<relay::AreaEnd>(
+        thread_, setup, *port_, counters_.area,
+        relay::AreaEnd::Reports{fault, on_stall_, std::move(on_moved)});
     area_end_->start();
     apply_polling();
   });
+  return areas_->follow();
 }
 
 void Queue::set_polling(const poll::Rules& rules) {

@@ -14,7 +14,7 @@
 #include "common/relay/area_end.hpp"
 #include "common/xen/grant_share.hpp"
 #include "domu/vif/netif_end.hpp"
-#include "domu/vif/shared_area.hpp"
+#include "domu/vif/queue_areas.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::domu {
@@ -26,7 +26,17 @@ class Queue {
     int tap = -1;                       // non-blocking, of the caller, outlives the queue
     bool sg = false;                    // the back end takes frames of several slots
     bool split_event_channels = false;  // one channel for each direction
-    std::uint32_t area_ring = 0;        // bytes of each ring of an area to offer; 0: none
+    area::Sizes area = {};              // of an area to offer; 0: none
+    bool area_may_be_smaller = false;   // where there is no memory or no grant for as much
+  };
+  // Where the keys of its area lie, for the time that it is served.
+  struct AreaPlace {
+    boost::asio::io_context& loop;
+    xenstore::Client& store;
+    std::string device;   // the front end's directory
+    std::string backend;  // the back end's
+    std::size_t number, queues;
+    std::function<void(const std::string&)> say;
   };
   // Called on the data thread, once; the queue has stopped by then. why: for the log.
   using OnFault = std::function<void(Fault fault, std::string why)>;
@@ -44,7 +54,12 @@ class Queue {
 
   // The back end is connected: traffic begins. Once, one of the two; harmless after a fault.
   Result<void> start_netif();
-  void start_area(std::chrono::milliseconds stall);
+  // on_moved: on the data thread, when moved() is to be called.
+  Result<void> start_area(const AreaPlace& place, std::chrono::milliseconds stall,
+                          std::function<void()> on_moved);
+  void moved() {
+    if (areas_) areas_->moved();
+  }
   // How it is polled from now on; before a start as well.
   void set_polling(const poll::Rules& rules);
   [[nodiscard]] xenstore::QueueAddress address() const;
@@ -72,6 +87,7 @@ class Queue {
   std::optional<netif::RxFront> rx_;
   std::optional<SharedArea> area_;
   std::string area_trouble_;
+  std::unique_ptr<QueueAreas> areas_;  // once it is served by areas
   // From here on: the data thread's.
   poll::Rules polling_{};
   EvtchnPort tx_port_{};

@@ -4,10 +4,10 @@
 
 namespace hush::domu {
 
-Result<SharedArea> SharedArea::create(xen::GrantShare& shares, DomId peer, std::uint32_t guest_tx_ring,
-                                      std::uint32_t guest_rx_ring, EvtchnPort port) {
+Result<SharedArea> SharedArea::create(xen::GrantShare& shares, DomId peer, const area::Header& plan,
+                                      EvtchnPort port) {
   SharedArea area;
-  area.header_ = area::header_of(xenstore::kFirstGeneration, guest_tx_ring, guest_rx_ring);
+  area.header_ = plan;
   constexpr auto kOwnByte = static_cast<std::int32_t>(offsetof(area::HeaderPage, front_lives));
   auto header_page = shares.share(peer, xen::UnmapNotify{kOwnByte, port});
   if (!header_page) return header_page.error();

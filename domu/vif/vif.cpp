@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <bit>
 #include <boost/asio/post.hpp>
 #include <utility>
 
@@ -70,13 +72,15 @@ Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
     if (auto made = make_tap(); !made) return made;
   auto backend = xenstore::read_backend_features(guest_.store.view(), settings.backend);
   if (!backend) return backend.error();
+  const bool takes_area = options_.area && backend->hush_area >= area::kVersion;
+  const area::Sizes sizes = takes_area ? first_sizes(settings.backend) : area::Sizes{};
   const bool small_area =
-      backend->hush_area != 0 && options_.area_ring != 0 && options_.area_ring < area::kMinRingOfOffloads;
+      takes_area && std::min(sizes.guest_tx, sizes.guest_rx) < area::kMinRingOfOffloads;
   if (auto done = shape_tap(settings, *backend, small_area ? net::Offloads{} : tap_offloads(*backend)); !done)
     return done;
 
   const Queue::Setup setup{settings.backend_id, tap_.fd(), backend->sg, backend->split_event_channels,
-                           backend->hush_area >= area::kVersion ? options_.area_ring : 0};
+                           sizes, options_.area_ring == 0};
   // What a data thread reports of this connection, on the control thread.
   const auto post = [this, connection = connects_ + 1, alive = alive_](auto act) {
     boost::asio::post(guest_.loop, [this, connection, alive, act] {
@@ -91,7 +95,10 @@ Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
   queue_ = std::move(*queue);
   queue_->set_polling(polling_);
   if (!queue_->area_trouble().empty())
-    spdlog::warn("{}: no area, it will go by the netif path: {}", name_, queue_->area_trouble());
+    spdlog::warn("{}: {}: {}", name_,
+                 queue_->offers_area() ? "a smaller area than was advised"
+                                       : "no area, it will go by the netif path",
+                 queue_->area_trouble());
   xenstore::FrontendOffer offer{{queue_->address()}, offered_features()};
   if (queue_->offers_area()) offer.area_version = area::kVersion;
   ++connects_;
@@ -131,13 +138,39 @@ Result<void> Vif::serve(const xenstore::FrontendSettings& settings) {
   if (auto done = tap_.set_carrier(true); !done) spdlog::warn("{}: {}", name_, done.error().text);
   on_area_ = area_is_acknowledged(settings.backend);
   if (on_area_) {
-    queue_->start_area(xenstore::read_area_stall(guest_.store.view(), settings.backend));
+    if (auto started = start_area(settings.backend); !started) return started;
   } else if (auto started = queue_->start_netif(); !started) {
     return started;
   }
   spdlog::info("{}: serving, the back end in domain {} is connected, path {}", name_,
                settings.backend_id.value, on_area_ ? "area" : "netif");
   return {};
+}
+
+// Of the first area: as this end's option says, or else as the back end advises. Offloads need a good deal.
+area::Sizes Vif::first_sizes(const std::string& backend) const {
+  if (options_.area_ring != 0) return {options_.area_ring, options_.area_ring};
+  const auto advised = xenstore::read_area_first(guest_.store.view(), backend);
+  const auto ring = [](std::uint32_t wanted) {
+    return std::bit_ceil(std::clamp(wanted, area::kMinRingOfOffloads, area::kMaxRing));
+  };
+  return {ring(advised ? advised->guest_tx_ring : 0), ring(advised ? advised->guest_rx_ring : 0)};
+}
+
+Result<void> Vif::start_area(const std::string& backend) {
+  const auto moved = [this, connection = connects_, alive = alive_] {
+    boost::asio::post(guest_.loop, [this, connection, alive] {
+      if (*alive && connection == connects_ && queue_) queue_->moved();
+    });
+  };
+  return queue_->start_area({.loop = guest_.loop,
+                             .store = guest_.store,
+                             .device = handshake_->directory(),
+                             .backend = backend,
+                             .number = 0,
+                             .queues = 1,
+                             .say = [this](const std::string& text) { spdlog::info("{}: {}", name_, text); }},
+                            xenstore::read_area_stall(guest_.store.view(), backend), moved);
 }
 
 // What the back end says to the area that it was offered, in the transaction of its state.

@@ -29,8 +29,8 @@ class Vif final : private Handshake::Owner {
     std::uint32_t device = 0;
     std::string tap;  // name of the interface
     bool up = false;  // set the interface up
-    std::uint32_t area_ring =
-        0;  // bytes of each ring of an area, offered where the back end takes one; 0: none
+    bool area = false;            // offered where the back end takes one
+    std::uint32_t area_ring = 0;  // bytes of each of its rings at first; 0: as the back end advises
     std::vector<xenstore::Said> settings;  // what holds where xenstore says nothing else
   };
 
@@ -63,6 +63,8 @@ class Vif final : private Handshake::Owner {
   Result<void> make_tap();
   Result<void> shape_tap(const xenstore::FrontendSettings& settings, const xenstore::Features& backend,
                          net::Offloads offloads);
+  [[nodiscard]] area::Sizes first_sizes(const std::string& backend) const;
+  Result<void> start_area(const std::string& backend);
   [[nodiscard]] bool area_is_acknowledged(const std::string& backend);
   void on_stall(std::optional<relay::Standstill> standstill);
   void cut_off(Fault fault, const std::string& why);

@@ -369,7 +369,7 @@ TEST_F(Library, EachCallMayFail) {
 }
 
 TEST_F(Library, OptionsHaveTheirRanges) {
-  for (const std::uint32_t ring : {0U, 2048U, 5000U, 64U << 20})
+  for (const std::uint32_t ring : {16U, 2048U, 5000U, 64U << 20})
     EXPECT_FALSE(DirectVif::open({.ring = ring})) << ring;
   EXPECT_FALSE(DirectVif::open({.ring = 4096, .offloads = true}));
   EXPECT_FALSE(DirectVif::open({.device = xenstore::kMaxHandle + 1}));

@@ -114,7 +114,9 @@ TEST_F(Store, AFlagIsOnForOneAlone) {
 TEST_F(Store, ManyWritesAreOneLook) {
   constexpr int kWrites = 1000;
   dom0::Settings settings(*client, {}, "info");
-  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost};
+  auto grants = xen::GrantTable::open();
+  ASSERT_TRUE(grants);
+  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost, std::move(*grants)};
   dom0::VifManager manager(host);
   xen.write("backend/vif/7/0/frontend", kFrontend);
   xen.write("backend/vif/7/0/frontend-id", "7");

@@ -1,0 +1,96 @@
+// The areas of a vif: how its queues come to have them, and how one gives way to another.
+#include <spdlog/spdlog.h>
+
+#include "dom0/vif/vif.hpp"
+
+namespace hush::dom0 {
+
+// The areas of all queues, or none of them and why.
+xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
+  if (frontend.area_version == 0 || offered_.hush_area == 0) return {};
+  xenstore::AreaAnswer answer{xenstore::kFirstGeneration, frontend.area_trouble};
+  if (answer.refused.empty() && frontend.area_version > offered_.hush_area)
+    answer.refused = "area version " + std::to_string(frontend.area_version) + " was not offered";
+  for (std::size_t i = 0; i < frontend.queues.size() && answer.refused.empty(); ++i)
+    if (auto done = add_area(frontend, i); !done) answer.refused = done.error().text;
+  if (!answer.refused.empty()) {
+    drop_queues();
+    spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
+    return answer;
+  }
+  for (std::size_t i = 0; i < queues_.size(); ++i) start_area(i);
+  return answer;
+}
+
+Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number) {
+  auto port = make_port(number, frontend.queues.size());
+  if (!port) return port.error();
+  Worker& worker = host_.least_loaded();
+  auto queue = worker.thread->call([&] {
+    return AreaQueue::connect(worker, id_.domid, frontend.queues[number], std::move(*port), counters_[number]);
+  });
+  if (!queue) return queue.error();
+  const EvtchnPort channel = (*queue)->tx_port();
+  place(worker, std::move(*queue));
+
+  constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;
+  const std::size_t queues = frontend.queues.size();
+  auto areas = QueueAreas::begin(
+      {.loop = host_.loop,
+       .store = host_.store,
+       .grants = host_.grants,
+       .vif = id_,
+       .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
+       .frontend = xenstore::queue_path(frontend_, number, queues),
+       .port = channel,
+       .max_pages = settings_.values.area_limit / kPagesOfAKib,
+       .name = queues == 1 ? name() : name() + ": queue " + std::to_string(number),
+       .on_end = [this, number](SwitchEnd end,
+                                const std::string& why) { on_switch_end(number, end, why); }},
+      *frontend.queues[number].area);
+  if (!areas) return areas.error();
+  queues_.back().areas = std::move(*areas);
+  if (settings_.values.port == xenstore::PortKind::wire &&
+      !area::takes_offloads(queues_.back().areas->header()))
+    return error(
+        "a wire carries what the other guest's kernel leaves undone: its rings must have 256 KiB or more");
+  return {};
+}
+
+void Vif::start_area(std::size_t number) {
+  Placed& placed = queues_[number];
+  auto& queue = static_cast<AreaQueue&>(*placed.queue);
+  auto& thread = *placed.worker->thread;
+  const area::View view = placed.areas->in_use();
+  // What such a ring cannot take the kernel does before it sends.
+  if (!area::takes_offloads(view.header)) (void)tap_.set_offloads({});
+  const auto moved = [this, number, connection = connects_, post = on_control()] {
+    post([this, number, connection] {
+      if (connection == connects_ && number < queues_.size()) queues_[number].areas->moved();
+    });
+  };
+  thread.call([&] {
+    queue.begin(view, timeouts(), reports_of(number), moved);
+    queue.start();
+  });
+  set_limits(placed);
+  placed.areas->serve({.stage = [&thread, &queue](const area::View& next) {
+                         thread.call([&] { queue.stage(next); });
+                       },
+                       .unstage = [&thread, &queue] { return thread.call([&] { return queue.unstage(); }); }},
+                      settings_.values.area_stall);
+}
+
+void Vif::on_switch_end(std::size_t number, SwitchEnd end, const std::string& why) {
+  const QueueAreas& areas = *queues_[number].areas;
+  const area::Header& header = areas.header();
+  const std::string which = queues_.size() == 1 ? name() : name() + ": queue " + std::to_string(number);
+  if (end == SwitchEnd::moved)
+    spdlog::info("{}: goes on in an area of {} + {} KiB, generation {}", which, header.guest_tx_ring / 1024,
+                 header.guest_rx_ring / 1024, header.generation);
+  else
+    spdlog::warn("{}: stays in its area of {} + {} KiB: {}", which, header.guest_tx_ring / 1024,
+                 header.guest_rx_ring / 1024, why);
+}
+
+}  // namespace hush::dom0
