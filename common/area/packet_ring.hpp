@@ -202,6 +202,9 @@ class Consumer {
   // peek() has come to the SWITCH: there will be nothing more here.
   [[nodiscard]] bool switched() const { return switched_; }
 
+  // Was everything that is published peeked at?
+  [[nodiscard]] bool is_empty() const { return words_->produced.load(std::memory_order_acquire) == read_; }
+
   // The frame that was peeked at last stays in the ring: the next peek() gives it again. Not after
   // release().
   void put_back(const Frame& frame) { read_ -= span_of(frame.record.length); }

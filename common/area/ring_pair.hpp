@@ -39,6 +39,7 @@ class RingPair {
     in.allow_switch(true);
     next_ = next;
     leads_ = true;
+    peer_lives_ = next.peer_lives;  // who follows unmaps the old one, and its kernel clears the byte there
     return asleep;
   }
   // It leads, and the other end has not followed yet.
@@ -49,9 +50,10 @@ class RingPair {
     next_ = next;
     in.allow_switch(true);
   }
-  // It is not ready any more: a SWITCH is a fault again. False: there was one already.
-  [[nodiscard]] bool unstage() {
-    if (!next_) return false;
+  // It is not ready any more: a SWITCH is a fault again. False: there was one already. withdrawn: the other end
+  // has said that there will be none; otherwise false as well where there may be one in what is not read yet.
+  [[nodiscard]] bool unstage(bool withdrawn) {
+    if (!next_ || (!withdrawn && !in.is_empty())) return false;
     next_.reset();
     in.allow_switch(false);
     return true;
@@ -63,11 +65,11 @@ class RingPair {
     const Side next = *next_;
     next_.reset();
     in = consumer(next, in.last_sleep());
-    peer_lives_ = next.peer_lives;
     if (leads_) {
       leads_ = false;
       return Crossing::over;
     }
+    peer_lives_ = next.peer_lives;
     (void)out.switch_over();  // an event is due in any case
     out = producer(next, out.last_sleep());
     return Crossing::followed;

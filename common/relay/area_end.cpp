@@ -206,11 +206,12 @@ void AreaEnd::on_watch() {
   rings_.out.look();
   if (rings_.out.fault() != area::Fault::none) return fail(area::to_text(rings_.out.fault()));
   // Which ends a standstill; and an event for room may be lost, of a peer that died between its index and it.
-  if (waiting_ || (standstill_ && rings_.out.consumed() != stands_at_)) wake();
+  if (waiting_ || rings_.leads() || (standstill_ && rings_.out.consumed() != stands_at_)) wake();
   switch (progress_.look(rings_.out.consumed(), rings_.out.waiting())) {
     case Progress::Verdict::idle:
       if (!rings_.leads()) break;
-      counters_.out.notifies_late.add();  // for its SWITCH: the one for ours may be lost
+      // Either end's event for its SWITCH may be lost.
+      counters_.out.notifies_late.add();
       thread_.notify(out_port_);
       return watch();
     case Progress::Verdict::moves:

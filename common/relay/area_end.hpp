@@ -53,8 +53,9 @@ class AreaEnd final : private event::Served {
 
   // The back end: it is ready to follow the front end there. Not while another is staged.
   void stage(const area::Side& next) { rings_.stage(next); }
-  // It is not any more. False: it has followed, and moved() was called.
-  [[nodiscard]] bool unstage() { return rings_.unstage(); }
+  // It is not any more. False: it has followed, and moved() was called; or, where the front end has not
+  // withdrawn it, there is something to read first.
+  [[nodiscard]] bool unstage(bool withdrawn) { return rings_.unstage(withdrawn); }
   // The front end: it moves there now. Not while it moves already.
   void move(const area::Side& next);
 

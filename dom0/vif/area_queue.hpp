@@ -30,7 +30,7 @@ class AreaQueue final : public Queue, private relay::Meter {
   void stop() { end_.reset(); }
   // As AreaEnd. The memory stays the caller's.
   void stage(const area::View& next);
-  [[nodiscard]] bool unstage() { return end_->unstage(); }
+  [[nodiscard]] bool unstage(bool withdrawn) { return end_->unstage(withdrawn); }
   void capture_to(std::shared_ptr<net::Capture> capture) override;
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;

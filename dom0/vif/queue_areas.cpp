@@ -72,7 +72,7 @@ void QueueAreas::look() {
   const std::uint32_t offered = *offer ? (*offer)->generation : 0;
   const OfferStep step = judge_offer(offered, last_offered_, next_ ? next_->header().generation : 0,
                                      advised_.has_value() && !next_);
-  if (step.drop_next && drop_next()) give_up(SwitchEnd::abandoned, "the front end has withdrawn its area");
+  if (step.drop_next && drop_next(true)) give_up(SwitchEnd::abandoned, "the front end has withdrawn its area");
   if (offered > last_offered_) last_offered_ = offered;
   if (step.take)
     take(**offer);
@@ -113,9 +113,9 @@ void QueueAreas::refuse(std::uint32_t generation, const std::string& why) {
     spdlog::warn("{}: {}", setup_.name, done.error().text);
 }
 
-// False: the queue has moved there already, and moved() is on its way.
-bool QueueAreas::drop_next() {
-  if (!queue_.unstage()) return false;
+// False: the queue has moved there already, and moved() is on its way; or it may yet.
+bool QueueAreas::drop_next(bool withdrawn) {
+  if (!queue_.unstage(withdrawn)) return false;
   next_.reset();
   return true;
 }
@@ -146,7 +146,7 @@ void QueueAreas::wait() {
 void QueueAreas::on_late() {
   if (!next_) return give_up(SwitchEnd::declined, "the front end does not follow the advice");
   const std::uint32_t generation = next_->header().generation;
-  if (!drop_next()) return;
+  if (!drop_next(false)) return wait();
   refuse(generation, "no switch to it came in time");
   give_up(SwitchEnd::abandoned, "the front end does not move");
 }

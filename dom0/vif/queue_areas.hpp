@@ -29,7 +29,7 @@ class QueueAreas {
   // What of the queue takes part. Called on the control thread.
   struct Queue {
     std::function<void(const area::View& next)> stage;  // from now on it follows there
-    std::function<bool()> unstage;                      // false: it has followed
+    std::function<bool(bool withdrawn)> unstage;        // as relay::AreaEnd
   };
   struct Setup {
     boost::asio::io_context& loop;
@@ -72,7 +72,7 @@ class QueueAreas {
   void look();
   void take(const xenstore::AreaOffer& offer);
   void refuse(std::uint32_t generation, const std::string& why);
-  [[nodiscard]] bool drop_next();
+  [[nodiscard]] bool drop_next(bool withdrawn);
   void give_up(SwitchEnd end, const std::string& why);
   void wait();
   void on_late();

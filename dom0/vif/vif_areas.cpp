@@ -77,7 +77,9 @@ void Vif::start_area(std::size_t number) {
   placed.areas->serve({.stage = [&thread, &queue](const area::View& next) {
                          thread.call([&] { queue.stage(next); });
                        },
-                       .unstage = [&thread, &queue] { return thread.call([&] { return queue.unstage(); }); }},
+                       .unstage = [&thread, &queue](bool withdrawn) {
+                         return thread.call([&] { return queue.unstage(withdrawn); });
+                       }},
                       settings_.values.area_stall);
 }
 
