@@ -23,6 +23,7 @@ void Settings::on_tree(const std::string& path) {
   // What was written again may be said again.
   std::erase_if(said_, [&](const auto& entry) { return entry.first.starts_with(path); });
   read_log_level();
+  read_area_budget();
   on_change_();
 }
 
@@ -77,6 +78,23 @@ void Settings::read_log_level() {
   if (now.text != log_level_.text) spdlog::info("log level {} ({})", now.text, now.path);
   log_level_ = now;
   spdlog::set_level(spdlog::level::from_str(now.text));
+}
+
+void Settings::read_area_budget() {
+  const std::string path = xenstore::area_budget_path();
+  auto text = store_.view().read(path);
+  if (!text) return spdlog::warn("{}", text.error().text);
+  AreaBudget now;
+  if (*text) {
+    if (const auto mib = xenstore::parse_area_budget(**text))
+      now = {std::uint64_t{*mib} << 20, {**text, path}};
+    else
+      complain({path, path + " is no budget for areas and is ignored: write a number of MiB from 1 to " +
+                          std::to_string(xenstore::kMaxAreaBudget) + ", or remove it"});
+  }
+  if (now.bytes != area_budget_.bytes)
+    spdlog::info("areas may take {} MiB together ({})", now.origin.text, now.origin.path);
+  area_budget_ = std::move(now);
 }
 
 void Settings::complain(const xenstore::Complaint& complaint) {

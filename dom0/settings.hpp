@@ -11,6 +11,12 @@
 
 namespace hush::dom0 {
 
+// What the areas of all vifs may take together.
+struct AreaBudget {
+  std::uint64_t bytes = std::uint64_t{xenstore::kAreaBudget} << 20;
+  xenstore::Origin origin{std::to_string(xenstore::kAreaBudget), xenstore::kBuiltIn};  // MiB
+};
+
 class Settings {
  public:
   // options: what the daemon's own command line says of vifs; log_level: what it says of that.
@@ -22,6 +28,7 @@ class Settings {
   // What holds for a vif now. Fails where the store cannot be read.
   Result<xenstore::Resolved> of(xenstore::VifId id);
   [[nodiscard]] const xenstore::Origin& log_level() const { return log_level_; }
+  [[nodiscard]] const AreaBudget& area_budget() const { return area_budget_; }
 
   // Writes a key below a directory of settings, or removes it (nullopt); answers what it was. vif: whose
   // backend directory it lies in, which must be there still.
@@ -29,6 +36,8 @@ class Settings {
                                            std::optional<xenstore::VifId> vif = {});
   // Reads the log level again, after a write of it.
   void read_log_level();
+  // The same of the budget.
+  void read_area_budget();
 
  private:
   void on_tree(const std::string& path);
@@ -38,6 +47,7 @@ class Settings {
   std::vector<xenstore::Said> options_;
   xenstore::Origin log_level_option_;
   xenstore::Origin log_level_;
+  AreaBudget area_budget_;
   std::function<void()> on_change_;
   std::map<std::string, std::string> said_;  // complaints, by path
 };

@@ -1,6 +1,7 @@
 #include "xenstore/vif_settings.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
 
 #include "xenstore/keys.hpp"
@@ -13,7 +14,12 @@ constexpr std::uint32_t kMaxTimeout = 3'600'000;  // an hour
 constexpr std::uint32_t kMaxInterval = 60'000'000;
 constexpr std::uint32_t kMaxPolling = 1'000'000;
 constexpr std::uint32_t kMaxGrants = 1U << 20;
-constexpr std::uint32_t kMaxArea = 16401 * 4;  // KiB: common/area/README.md, section 9
+constexpr std::uint32_t kMaxArea = 16401 * 4;            // KiB: common/area/README.md, section 9
+constexpr std::uint32_t kMinRing = 4, kMaxRing = 32768;  // KiB: the same place
+// Below it a policy that looks each 50 ms has nothing to go by.
+constexpr std::uint32_t kLeastShrinkAfter = 100;
+// So that a guest can't keep a host busy with switches: a hundred in a second at most.
+constexpr std::uint32_t kLeastCooldown = 10;
 // What a complaint repeats of a bad value.
 constexpr std::size_t kShown = 32;
 
@@ -49,6 +55,20 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
     {key::kAreaStall, "ms", 1, kMaxAreaStall, "1000", Acts::at_once,
      "an end that takes nothing from an area for so long is stalled, and what is for it is dropped",
      &VifSettings::area_stall},
+    {key::kAreaMin, "KiB", kMinRing, kMaxRing, "16", Acts::at_once,
+     "no ring of an area gets shorter, whatever its traffic", &VifSettings::area_min},
+    {key::kAreaMax, "KiB", kMinRing, kMaxRing, "4096", Acts::at_once,
+     "no ring of an area gets longer for its traffic's sake; area-min is stronger", &VifSettings::area_max},
+    {key::kAreaTx, "KiB", 0, kMaxRing, "0", Acts::at_once,
+     "length of the ring that the guest sends through; 0: it follows the traffic", &VifSettings::area_tx},
+    {key::kAreaRx, "KiB", 0, kMaxRing, "0", Acts::at_once,
+     "length of the ring that the guest receives through; 0: it follows the traffic", &VifSettings::area_rx},
+    {key::kAreaShrinkAfter, "ms", kLeastShrinkAfter, kMaxTimeout, "5000", Acts::at_once,
+     "a ring gets shorter when a shorter one would have been enough for so long",
+     &VifSettings::area_shrink_after},
+    {key::kAreaCooldown, "ms", kLeastCooldown, kMaxTimeout, "1000", Acts::at_once,
+     "between two switches to other rings; in the long run there is one each five of it at most",
+     &VifSettings::area_cooldown},
     {key::kPollMode, "", 0, 0, "auto", Acts::at_once,
      "before a sleep: auto polls where that is cheaper, event sleeps at once, poll never sleeps",
      &VifSettings::poll_mode, true},
@@ -87,6 +107,13 @@ bool take_rate(std::string_view text, Rate& into) {
   // No bytes in an interval would be a link that is down, by a name that says something else.
   if (!bytes || !interval || (*bytes == 0 && *interval != 0)) return false;
   into = {*bytes, std::chrono::microseconds(*interval)};
+  return true;
+}
+
+bool take_ring(const SettingInfo& setting, std::string_view text, RingSize& into) {
+  const auto kib = parse_number<std::uint32_t>(text, setting.low, setting.high);
+  if (!kib || (*kib != 0 && (*kib < kMinRing || !std::has_single_bit(*kib)))) return false;
+  into.kib = *kib;
   return true;
 }
 
@@ -154,6 +181,8 @@ bool take(const SettingInfo& setting, std::string_view text, VifSettings& into) 
     return take_word(text, kPortKinds, into.**port);
   if (const auto* mode = std::get_if<poll::Mode VifSettings::*>(&setting.member))
     return take_word(text, poll::kModes, into.**mode);
+  if (const auto* ring = std::get_if<RingSize VifSettings::*>(&setting.member))
+    return take_ring(setting, text, into.**ring);
   const auto number = parse_number<std::uint32_t>(text, setting.low, setting.high);
   if (!number) return false;
   if (const auto* flag = std::get_if<bool VifSettings::*>(&setting.member))
@@ -175,6 +204,9 @@ std::string accepted(const SettingInfo& setting) {
   if (std::holds_alternative<PortKind VifSettings::*>(setting.member))
     return "tap, sink, source, echo or wire";
   if (std::holds_alternative<poll::Mode VifSettings::*>(setting.member)) return "auto, event or poll";
+  if (std::holds_alternative<RingSize VifSettings::*>(setting.member))
+    return "a power of two of KiB from " + std::to_string(kMinRing) + " to " + std::to_string(setting.high) +
+           (setting.low == 0 ? ", or 0" : "");
   return "a number of " + std::string(setting.unit) + " from " + std::to_string(setting.low) + " to " +
          std::to_string(setting.high);
 }
@@ -232,6 +264,11 @@ bool is_log_level(std::string_view text) {
   return std::find(kLogLevels.begin(), kLogLevels.end(), text) != kLogLevels.end();
 }
 
+std::optional<std::uint32_t> parse_area_budget(std::string_view text) {
+  const auto mib = parse_number<std::uint32_t>(text, 1, kMaxAreaBudget);
+  return mib ? std::optional(*mib) : std::nullopt;
+}
+
 std::string default_settings_path() {
   return below_root(key::kForAll, "");
 }
@@ -256,6 +293,10 @@ std::string own_settings_path(VifId id) {
 
 std::string log_level_path() {
   return std::string(key::kHushring) + "/" + key::kLogLevel;
+}
+
+std::string area_budget_path() {
+  return std::string(key::kHushring) + "/" + key::kAreaBudget;
 }
 
 bool is_mac(std::string_view text) {

@@ -45,6 +45,13 @@ enum class PortKind : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 5> kPortKinds{"tap", "sink", "source", "echo", "wire"};
 
+// The length of a ring of an area: a power of two.
+struct RingSize {
+  std::uint32_t kib = 0;
+  [[nodiscard]] constexpr std::uint32_t bytes() const { return kib * 1024; }
+  bool operator==(const RingSize&) const = default;
+};
+
 struct VifSettings {
   Rate rate;
   std::uint32_t max_queues = 0;  // offered, and accepted
@@ -57,6 +64,10 @@ struct VifSettings {
   std::uint32_t grant_budget = 0;                // grefs that the guest's queues may take; 0: any number
   std::uint32_t area_limit = 0;                  // KiB that the area of a queue may have; 0: no area path
   std::chrono::milliseconds area_stall{};  // a guest that takes nothing from its area for so long is stalled
+  RingSize area_min, area_max;             // between these a ring follows its traffic
+  RingSize area_tx, area_rx;               // or is of this length; 0: it follows
+  std::chrono::milliseconds area_shrink_after{};  // a shorter ring must have been enough for so long
+  std::chrono::milliseconds area_cooldown{};      // between two switches to other rings
   poll::Mode poll_mode = poll::Mode::automatic;
   std::chrono::microseconds poll_min{};  // polled before each sleep at least
   std::chrono::microseconds poll_max{};  // at most; the stronger of the two
@@ -78,12 +89,12 @@ struct SettingInfo {
   std::string_view meaning;
   std::variant<bool VifSettings::*, std::uint32_t VifSettings::*, std::chrono::milliseconds VifSettings::*,
                std::chrono::microseconds VifSettings::*, Rate VifSettings::*, poll::Mode VifSettings::*,
-               PortKind VifSettings::*>
+               PortKind VifSettings::*, RingSize VifSettings::*>
       member;             // where a value goes, which is also what kind of value it is
   bool of_guest = false;  // a front end has one of its own
 };
 
-inline constexpr std::size_t kVifSettings = 18;
+inline constexpr std::size_t kVifSettings = 24;
 [[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
 [[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
 // Takes the text into its member. False, and nothing changed: it is no value of this setting.
@@ -128,6 +139,15 @@ struct Resolved {
 inline constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};
 [[nodiscard]] bool is_log_level(std::string_view text);
 
+// What the areas of all vifs may take together: hushring/area-budget, MiB. Where many guests have areas this
+// is what keeps the host alive, so there is always one. 256 MiB are a ring of 2 MiB each way for 64 queues,
+// and 65536 mapped grants: an eighth of the maptrack table that Xen gives a domain by default (1024 frames of
+// 512 entries), whose rest is for disks.
+inline constexpr std::uint32_t kAreaBudget = 256;
+inline constexpr std::uint32_t kMaxAreaBudget = 1U << 20;
+// MiB; nullopt: it is no number from 1 to kMaxAreaBudget.
+[[nodiscard]] std::optional<std::uint32_t> parse_area_budget(std::string_view text);
+
 // Where settings of a kind stand, relative to the back end's domain.
 [[nodiscard]] std::string default_settings_path();
 [[nodiscard]] std::string domain_settings_path(std::string_view domain_name);
@@ -135,6 +155,7 @@ inline constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "i
 [[nodiscard]] std::string vif_settings_path(VifId id);
 [[nodiscard]] std::string own_settings_path(VifId id);  // in the backend directory: goes away with the vif
 [[nodiscard]] std::string log_level_path();
+[[nodiscard]] std::string area_budget_path();
 [[nodiscard]] bool is_mac(std::string_view text);
 
 // The name of a guest; empty where there is none, or where a driver domain may not read it.

@@ -102,6 +102,29 @@ TEST(VifSettings, ValuesAtTheirLimits) {
   }
 }
 
+TEST(VifSettings, ARingIsAPowerOfTwo) {
+  for (const char* key : {key::kAreaMin, key::kAreaMax, key::kAreaTx, key::kAreaRx}) {
+    const SettingInfo& setting = *find_setting(key);
+    const bool may_be_none = setting.fallback == "0";
+    VifSettings into;
+    for (const char* good : {"4", "256", "32768"}) EXPECT_TRUE(take(setting, good, into)) << key << good;
+    for (const char* bad : {"", "1", "2", "5", "48", "65536", "-4", "4K", "4294967296"})
+      EXPECT_FALSE(take(setting, bad, into)) << key << bad;
+    EXPECT_EQ(take(setting, "0", into), may_be_none) << key;
+    EXPECT_EQ(accepted(setting),
+              std::string("a power of two of KiB from 4 to 32768") + (may_be_none ? ", or 0" : ""));
+  }
+  EXPECT_EQ(RingSize{32768}.bytes(), 32U << 20);
+}
+
+TEST(AreaBudget, IsANumberOfMiB) {
+  EXPECT_EQ(area_budget_path(), "hushring/area-budget");
+  EXPECT_EQ(parse_area_budget("1"), 1U);
+  EXPECT_EQ(parse_area_budget("1048576"), 1048576U);
+  for (const char* bad : {"", "0", "-1", "1048577", "64M", "4294967297"})
+    EXPECT_EQ(parse_area_budget(bad), std::nullopt) << bad;
+}
+
 TEST(VifSettings, ValuesArriveInTheirMembers) {
   const std::vector<Said> said{{key::kOffloadChecksum, "0", "a"},
                                {key::kOffloadSegmentation, "0", "a"},
@@ -114,6 +137,12 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
                                {key::kRate, "5,6", "a"},
                                {key::kAreaLimit, "640", "a"},
                                {key::kAreaStall, "13", "a"},
+                               {key::kAreaMin, "8", "a"},
+                               {key::kAreaMax, "512", "a"},
+                               {key::kAreaTx, "64", "a"},
+                               {key::kAreaRx, "128", "a"},
+                               {key::kAreaShrinkAfter, "600", "a"},
+                               {key::kAreaCooldown, "16", "a"},
                                {key::kPort, "echo", "a"},
                                {key::kPortFrame, "99", "a"},
                                {key::kPollMode, "event", "a"},
@@ -131,6 +160,12 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
   expected.grant_budget = 1028;
   expected.area_limit = 640;
   expected.area_stall = milliseconds(13);
+  expected.area_min = {8};
+  expected.area_max = {512};
+  expected.area_tx = {64};
+  expected.area_rx = {128};
+  expected.area_shrink_after = milliseconds(600);
+  expected.area_cooldown = milliseconds(16);
   expected.port = PortKind::echo;
   expected.port_frame = 99;
   expected.wire = 7;
