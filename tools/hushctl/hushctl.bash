@@ -8,7 +8,7 @@ _hushctl() {
       words=$(hushctl list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     set | unset)
       words="rate max-queues offload-checksum offload-segmentation scatter-gather multicast-control rx-stall-timeout
-        rx-drain-timeout grant-budget" ;;
+        rx-drain-timeout grant-budget workload" ;;
     log-level) words="trace debug info warn error --unset" ;;
     *) words="--vif --domain --mac --default --json --run-dir --timeout" ;;
   esac
