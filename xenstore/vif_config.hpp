@@ -104,11 +104,19 @@ inline constexpr std::uint32_t kFirstGeneration = 1;
 // The domain that this program runs in, as the toolstack says it (domid).
 Result<DomId> read_own_domain(const View& view);
 
+// The rings of an area that a back end advises, bytes.
+struct AreaTarget {
+  std::uint32_t guest_tx = 0;
+  std::uint32_t guest_rx = 0;
+};
+
 // Back-end side
 Result<BackendSettings> read_backend_settings(const View& view, VifId id);
 // area_stall: for the front end's own watch (hush-area-stall). Answers to earlier areas are taken back.
+// first_areas: what it advises for the first ones; none, or no area path: an advice of before is taken back.
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
-                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall);
+                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall,
+                                 std::optional<AreaTarget> first_areas = {});
 // max_queues: as offered; a front end that wants more is refused.
 Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend,
                                           std::uint32_t max_queues);

@@ -17,6 +17,7 @@ namespace {
 // The address of every kernel vif in Dom0: the bridge must not take it for its own, and guests that pin their
 // gateway's neighbour entry rely on it.
 constexpr char kBackendMac[] = "fe:ff:ff:ff:ff:ff";
+constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;  // KiB / this: pages
 
 }  // namespace
 
@@ -47,7 +48,9 @@ Vif::Vif(xenstore::VifId id, Host& host, std::function<void()> on_change)
 
 Vif::~Vif() {
   *alive_ = false;
+  record_use();
   drop_queues();
+  host_.running.forget(id_);
   host_.ledger.forget(id_);
   unwatch();
 }
@@ -151,6 +154,7 @@ void Vif::update() {
         done = connect(*settings);
         break;
       case Action::disconnect:
+        record_use();
         disconnect();
         break;
     }
@@ -246,12 +250,52 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
   offered_ = xenstore::allowed(offered_features(), settings_.values);
+  choose_first_size();
   offered_queues_ =
-      queues_to_offer(settings_.values.max_queues, host_.ledger.others(id_), settings_.values.grant_budget);
+      queues_to_offer(first_size_.queues, host_.ledger.others(id_), settings_.values.grant_budget);
   host_.ledger.count(id_, offered_queues_);
+  const auto advice = first_size_.guest_tx == 0
+                          ? std::nullopt
+                          : std::optional(xenstore::AreaTarget{first_size_.guest_tx, first_size_.guest_rx});
   return host_.store.transact([&](xenstore::View& view) {
-    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_, settings_.values.area_stall);
+    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_, settings_.values.area_stall,
+                                         advice);
   });
+}
+
+void Vif::choose_first_size() {
+  workload_ = settings_.values.workload;
+  const bool known = host_.profiles && !workload_.empty();
+  const std::vector<RingUse> running = host_.running.of(workload_);
+  const SizeSources sources{
+      {}, {}, workload_, known ? host_.profiles->find(workload_) : std::nullopt, running};
+  first_size_ = dom0::first_size(sources,
+                                 {.least_ring = area::kMinRing,
+                                  .most_ring = area::kMaxRing,
+                                  .most_pages = settings_.values.area_limit / kPagesOfAKib,
+                                  .max_queues = settings_.values.max_queues},
+                                 wall_time());
+}
+
+// So far the rings that are there; what an adaptation finds really used will be a better number.
+std::optional<RingUse> Vif::used() const {
+  if (!on_area_path()) return std::nullopt;
+  RingUse use{0, 0, static_cast<std::uint32_t>(queues_.size())};
+  for (const PlacedLook& look : look()) {
+    const auto* area = std::get_if<AreaLook>(&look.queue.rings);
+    if (!area) return std::nullopt;
+    use.guest_tx = std::max(use.guest_tx, area->header.guest_tx_ring);
+    use.guest_rx = std::max(use.guest_rx, area->header.guest_rx_ring);
+  }
+  return use;
+}
+
+void Vif::record_use() {
+  if (workload_.empty()) return;
+  const auto use = used();
+  if (!use) return;
+  host_.running.note(id_, workload_, *use);
+  if (host_.profiles) host_.profiles->record({workload_, name(), wall_time(), *use});
 }
 
 Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
@@ -270,6 +314,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   area_answer_ = add_areas(*frontend);
   if (!on_area_path())
     if (auto done = add_queues(*frontend); !done) return done;
+  record_use();
   return set_carrier(true);
 }
 
@@ -299,7 +344,6 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   auto port = make_port(number, frontend.queues.size());
   if (!port) return port.error();
   Worker& worker = host_.least_loaded();
-  constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;
   const AreaQueue::Setup setup{id_.domid, frontend.queues[number], settings_.values.area_limit / kPagesOfAKib,
                                timeouts()};
   auto queue = worker.thread->call([&] {
@@ -403,6 +447,7 @@ std::vector<Vif::PlacedLook> Vif::look() const {
 void Vif::disconnect() {
   const bool was_connected = connected();
   drop_queues();
+  host_.running.forget(id_);
   if (!was_connected) return;
   (void)set_carrier(false);
   (void)tap_.set_queues(1);

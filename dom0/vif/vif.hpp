@@ -10,6 +10,9 @@
 
 #include "common/net/tap.hpp"
 #include "dom0/port/wire.hpp"
+#include "dom0/profile/first_size.hpp"
+#include "dom0/profile/profile_store.hpp"
+#include "dom0/profile/running_uses.hpp"
 #include "dom0/settings.hpp"
 #include "dom0/vif/area_queue.hpp"
 #include "dom0/vif/backend_fsm.hpp"
@@ -30,6 +33,8 @@ struct Host {
   poll::Time wake_cost;  // of a sleep and a wake-up on this machine
   QueueLedger ledger{};  // queues of all vifs
   Wires wires{};
+  ProfileStore* profiles = nullptr;  // null: nothing is learned
+  RunningUses running{};
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -49,6 +54,8 @@ class Vif {
   // Takes back what was said of a fault. Call when the backend directory is gone: nothing of this vif stays
   // in the store.
   void forget();
+  // Has the profile of its workload learn what it uses now; nothing where it has no workload, or no areas.
+  void record_use();
 
   Result<void> start_capture(const std::string& path);
   void stop_capture();
@@ -70,6 +77,10 @@ class Vif {
     return connected() && area_answer_.generation != 0 && area_answer_.refused.empty();
   }
   [[nodiscard]] const xenstore::Resolved& settings() const { return settings_; }
+  // Of this connection: the setting workload as it was when the features were written; empty: none.
+  [[nodiscard]] const std::string& workload() const { return workload_; }
+  // What was advised and offered then.
+  [[nodiscard]] const FirstSize& first_size() const { return first_size_; }
   [[nodiscard]] poll::Rules polling() const { return xenstore::polling(settings_.values, host_.wake_cost); }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
@@ -90,6 +101,9 @@ class Vif {
   Result<void> watch_front_end(const xenstore::BackendSettings& settings);
   void unwatch();
   Result<void> advertise(const xenstore::BackendSettings& settings);
+  void choose_first_size();
+  // nullopt: it has no areas.
+  [[nodiscard]] std::optional<RingUse> used() const;
   Result<void> make_tap(const xenstore::BackendSettings& settings);
   void plug(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
@@ -143,6 +157,8 @@ class Vif {
   xenstore::Features features_in_use_;    // towards it
   // A vif that was taken over may have been offered more than it would be today.
   std::uint32_t offered_queues_ = xenstore::kMaxQueues;
+  std::string workload_;
+  FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
