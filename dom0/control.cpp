@@ -1,5 +1,6 @@
 #include "dom0/control.hpp"
 
+#include "dom0/profile/profile_report.hpp"
 #include "dom0/report.hpp"
 
 namespace hush::dom0 {
@@ -44,6 +45,10 @@ const std::vector<Control::Command>& Control::commands() {
                                               {"log-level", &Control::log_level},
                                               {"capture", &Control::capture},
                                               {"capture-stop", &Control::capture_stop},
+                                              {"profile-list", &Control::profile_list},
+                                              {"profile-show", &Control::profile_show},
+                                              {"profile-set", &Control::profile_set},
+                                              {"profile-forget", &Control::profile_forget},
                                               {"version", &Control::version}};
   return kCommands;
 }
@@ -201,6 +206,62 @@ Control::Answer Control::capture_stop(const json& request) {
   if (!vif) return vif.error();
   (*vif)->stop_capture();
   return json::object();
+}
+
+namespace {
+
+Result<std::string> workload_of(const json& request) {
+  std::string workload = word(request, "workload");
+  if (!xenstore::is_workload(workload))
+    return error("'" + workload + "' is no workload: 1 to " + std::to_string(xenstore::kMaxWorkload) +
+                     " letters, digits, '-', '_' or '.'",
+                 EINVAL);
+  return workload;
+}
+
+Error no_profiles() {
+  return error("this hush-backd keeps no profiles", EOPNOTSUPP);
+}
+
+}  // namespace
+
+Control::Answer Control::profile_list(const json&) {
+  if (!host_.profiles) return no_profiles();
+  json lines = json::array();
+  for (const auto& [workload, profile] : host_.profiles->list())
+    lines.push_back(describe(workload, profile, wall_time()));
+  return json{{"profiles", lines}, {"file", host_.profiles->place()}, {"trouble", host_.profiles->trouble()}};
+}
+
+Control::Answer Control::profile_show(const json& request) {
+  if (!host_.profiles) return no_profiles();
+  const auto workload = workload_of(request);
+  if (!workload) return workload.error();
+  const auto profile = host_.profiles->find(*workload);
+  if (!profile)
+    return error(
+        "nothing is known of workload '" + *workload + "' (hushctl profile list shows those that are)",
+        ENOENT);
+  return json{{"profile", describe_fully(*workload, *profile, wall_time())}};
+}
+
+Control::Answer Control::profile_set(const json& request) {
+  if (!host_.profiles) return no_profiles();
+  const auto workload = workload_of(request);
+  if (!workload) return workload.error();
+  const auto pin = read_pin(word(request, "tx"), word(request, "rx"), word(request, "queues"), wall_time());
+  if (!pin) return pin.error();
+  if (auto done = host_.profiles->set(*workload, *pin); !done) return done.error();
+  const auto profile = host_.profiles->find(*workload);
+  return json{{"profile", describe(*workload, profile.value_or(Profile{*pin, {}}), wall_time())}};
+}
+
+Control::Answer Control::profile_forget(const json& request) {
+  if (!host_.profiles) return no_profiles();
+  const auto workload = workload_of(request);
+  if (!workload) return workload.error();
+  if (auto done = host_.profiles->forget(*workload); !done) return done.error();
+  return json{{"forgotten", *workload}};
 }
 
 Control::Answer Control::version(const json&) {

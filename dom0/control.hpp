@@ -1,4 +1,5 @@
-// The commands of the control socket: a table, one function a command. Every answer is ready at once.
+// The commands of the control socket: a table, one function a command. Answers are ready at once,
+// all but profile-set and profile-forget, which wait for a disk: ProfileStore::kLongestWait at most.
 // README.md beside this file has the shapes. Control thread only.
 #pragma once
 #include <nlohmann/json.hpp>
@@ -32,6 +33,10 @@ class Control {
   Answer log_level(const nlohmann::json& request);
   Answer capture(const nlohmann::json& request);
   Answer capture_stop(const nlohmann::json& request);
+  Answer profile_list(const nlohmann::json& request);
+  Answer profile_show(const nlohmann::json& request);
+  Answer profile_set(const nlohmann::json& request);
+  Answer profile_forget(const nlohmann::json& request);
   Answer version(const nlohmann::json& request);
 
   Result<Vif*> vif_of(const nlohmann::json& request) const;

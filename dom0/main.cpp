@@ -15,6 +15,7 @@
 #include "common/telemetry/control_server.hpp"
 #include "dom0/control.hpp"
 #include "dom0/preflight.hpp"
+#include "dom0/profile/sqlite_profile_store.hpp"
 #include "dom0/vif/vif_manager.hpp"
 #include "xenstore/keys.hpp"
 
@@ -27,6 +28,7 @@ struct Options {
   std::string pin;  // processors for them; empty: any
   unsigned queues = std::clamp(std::thread::hardware_concurrency(), 1U, xenstore::kMaxQueues);
   std::string run_directory = "/run/hushring";
+  std::string profiles = "/var/lib/hushring/profiles.sqlite";
   std::string log_level = "info";
   std::vector<std::string> captures;  // VIF=FILE
 };
@@ -84,7 +86,10 @@ Result<void> serve(const Options& options) {
                           options.log_level};
   auto grants = xen::GrantTable::open();
   if (!grants) return grants.error();
+  dom0::SqliteProfileStore profiles{options.profiles,
+                                    [](const std::string& line) { spdlog::warn("{}", line); }};
   dom0::Host host{loop, **store, std::move(*workers), settings, *wake_cost, std::move(*grants)};
+  host.profiles = &profiles;
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
     const auto split = capture.find('=');
@@ -123,6 +128,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1U, xenstore::kMaxQueues))
       ->capture_default_str();
   app.add_option("--run-dir", options.run_directory, "where the lock and the control socket lie")
+      ->capture_default_str();
+  app.add_option("--profiles", options.profiles, "file of what workloads were found to use")
+      ->check([](const std::string& file) { return file.empty() ? "expected a file" : std::string(); })
       ->capture_default_str();
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
       ->check(CLI::IsMember(xenstore::kLogLevels))

@@ -201,6 +201,12 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
   all["polls"] = polls(vif);
   all["features"] = {{"offered", features_json(vif.offered())}};
   all["stalls"] = json::array();
+  all["workload"] = vif.workload();
+  if (const FirstSize& first = vif.first_size(); !first.source.empty())
+    all["first_size"] = {{"guest_tx", first.guest_tx},
+                         {"guest_rx", first.guest_rx},
+                         {"queues", first.queues},
+                         {"source", first.source}};
   if (!vif.connected()) return all;
   all["features"]["frontend"] = features_json(vif.frontend_features());
   all["features"]["in_use"] = features_json(vif.features_in_use());

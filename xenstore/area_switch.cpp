@@ -57,8 +57,8 @@ Result<void> write_area_target(Client& client, VifId vif, const std::string& dir
                                const AreaTarget& target) {
   return write_if_there(client, backend_path(vif), [&](const View& view) {
     return view.write(area_target_path(directory), std::to_string(target.number) + " " +
-                                                       std::to_string(target.guest_tx_ring) + " " +
-                                                       std::to_string(target.guest_rx_ring));
+                                                       std::to_string(target.rings.guest_tx) + " " +
+                                                       std::to_string(target.rings.guest_rx));
   });
 }
 
@@ -97,15 +97,15 @@ Result<std::optional<AreaTarget>> read_area_target(const View& view, const std::
   if (!*text) return std::optional<AreaTarget>{};
   const auto values = numbers<3>(**text);
   if (!values || (*values)[0] == 0) return senseless(path, "NUMBER GUEST_TX GUEST_RX");
-  return std::optional(AreaTarget{(*values)[0], (*values)[1], (*values)[2]});
+  return std::optional(AreaTarget{(*values)[0], {(*values)[1], (*values)[2]}});
 }
 
-std::optional<AreaTarget> read_area_first(const View& view, const std::string& backend) {
+std::optional<area::Sizes> read_area_first(const View& view, const std::string& backend) {
   const auto text = view.read(at(backend, key::kHushAreaFirst));
   if (!text || !*text) return std::nullopt;
   const auto values = numbers<2>(**text);
   if (!values) return std::nullopt;
-  return AreaTarget{0, (*values)[0], (*values)[1]};
+  return area::Sizes{(*values)[0], (*values)[1]};
 }
 
 Result<std::optional<AreaReply>> read_area_reply(const View& view, const std::string& directory) {

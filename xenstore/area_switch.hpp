@@ -16,8 +16,7 @@ namespace hush::xenstore {
 // Rings that the back end advises. number: of the advice, not 0, one more each time on a connection.
 struct AreaTarget {
   std::uint32_t number = 0;
-  std::uint32_t guest_tx_ring = 0;  // bytes, as all that follow
-  std::uint32_t guest_rx_ring = 0;
+  area::Sizes rings;
   bool operator==(const AreaTarget&) const = default;
 };
 // The area that the front end would go on in.
@@ -47,7 +46,7 @@ Result<std::optional<AreaReply>> read_area_declined(const View& view, const std:
 
 // Front-end side. backend: path of the back end's directory. Rings for the first areas; nullopt: none that
 // make sense are advised.
-[[nodiscard]] std::optional<AreaTarget> read_area_first(const View& view, const std::string& backend);
+[[nodiscard]] std::optional<area::Sizes> read_area_first(const View& view, const std::string& backend);
 // directory: of the queue in the back end's.
 Result<std::optional<AreaTarget>> read_area_target(const View& view, const std::string& directory);
 Result<std::optional<AreaReply>> read_area_reply(const View& view, const std::string& directory);

@@ -99,6 +99,7 @@ inline constexpr char kPort[] = "port";
 inline constexpr char kPortFrame[] = "port-frame";
 inline constexpr char kWire[] = "wire";
 inline constexpr char kPortBatch[] = "port-batch";
+inline constexpr char kWorkload[] = "workload";
 
 // Elsewhere
 inline constexpr char kLocalDomain[] = "/local/domain";

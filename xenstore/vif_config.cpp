@@ -148,10 +148,11 @@ Result<BackendSettings> read_backend_settings(const View& view, VifId id) {
 }
 
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
-                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall) {
+                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall,
+                                 std::optional<area::Sizes> first_areas) {
   const std::string directory = backend_path(id);
   for (const char* stale :
-       {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaTarget, key::kHushAreaAnswer})
+       {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaFirst, key::kHushAreaTarget, key::kHushAreaAnswer})
     if (auto done = view.remove(at(directory, stale)); !done) return done;
   for (std::uint32_t i = 0; i < kMaxQueues; ++i)
     if (auto done = view.remove(queue_directory(directory, i, kMaxQueues)); !done) return done;
@@ -162,6 +163,12 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
   } else if (auto done = view.remove(at(directory, key::kFeatureHushArea)); !done) {
     return done;
   }
+  if (features.hush_area != 0 && first_areas)
+    if (auto done =
+            view.write(at(directory, key::kHushAreaFirst),
+                       std::to_string(first_areas->guest_tx) + " " + std::to_string(first_areas->guest_rx));
+        !done)
+      return done;
   if (auto done = write_common_features(view, directory, features); !done) return done;
   if (auto done = view.write(at(directory, key::kMultiQueueMaxQueues), std::to_string(max_queues)); !done)
     return done;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/area/sizes.hpp"
 #include "common/result.hpp"
 #include "common/types.hpp"
 #include "xenstore/client.hpp"
@@ -107,8 +108,10 @@ Result<DomId> read_own_domain(const View& view);
 // Back-end side
 Result<BackendSettings> read_backend_settings(const View& view, VifId id);
 // area_stall: for the front end's own watch (hush-area-stall). Answers to earlier areas are taken back.
+// first_areas: what it advises for the first ones; none, or no area path: an advice of before is taken back.
 Result<void> write_backend_offer(const View& view, VifId id, const Features& features,
-                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall);
+                                 std::uint32_t max_queues, std::chrono::milliseconds area_stall,
+                                 std::optional<area::Sizes> first_areas = {});
 // max_queues: as offered; a front end that wants more is refused.
 Result<FrontendOffer> read_frontend_offer(const View& view, const std::string& frontend,
                                           std::uint32_t max_queues);

@@ -88,6 +88,9 @@ constexpr std::array<SettingInfo, kVifSettings> kTable{{
      "what a sink, a source or an echo moves at once", &VifSettings::port_batch},
     {key::kWire, "", 0, 65535, "0", Acts::at_next_connect,
      "the number of a wire, for the two vifs whose port is that wire", &VifSettings::wire},
+    {key::kWorkload, "", 0, kMaxWorkload, "", Acts::at_next_connect,
+     "what the guest does, as a tag: areas begin with the size that such guests have used; empty: no tag",
+     &VifSettings::workload},
 }};
 
 // A word out of a list, which is in the order of the enum.
@@ -183,6 +186,11 @@ bool take(const SettingInfo& setting, std::string_view text, VifSettings& into) 
     return take_word(text, poll::kModes, into.**mode);
   if (const auto* ring = std::get_if<RingSize VifSettings::*>(&setting.member))
     return take_ring(setting, text, into.**ring);
+  if (const auto* tag = std::get_if<std::string VifSettings::*>(&setting.member)) {
+    if (!text.empty() && !is_workload(text)) return false;
+    into.** tag = text;
+    return true;
+  }
   const auto number = parse_number<std::uint32_t>(text, setting.low, setting.high);
   if (!number) return false;
   if (const auto* flag = std::get_if<bool VifSettings::*>(&setting.member))
@@ -207,6 +215,8 @@ std::string accepted(const SettingInfo& setting) {
   if (std::holds_alternative<RingSize VifSettings::*>(setting.member))
     return "a power of two of KiB from " + std::to_string(kMinRing) + " to " + std::to_string(setting.high) +
            (setting.low == 0 ? ", or 0" : "");
+  if (std::holds_alternative<std::string VifSettings::*>(setting.member))
+    return "at most " + std::to_string(setting.high) + " letters, digits, '-', '_' or '.'; empty is none";
   return "a number of " + std::string(setting.unit) + " from " + std::to_string(setting.low) + " to " +
          std::to_string(setting.high);
 }
@@ -258,6 +268,14 @@ Features allowed(Features features, const VifSettings& settings) {
     features.gso_tcpv4 = features.gso_tcpv6 = false;
   if (settings.area_limit == 0) features.hush_area = 0;
   return features;
+}
+
+bool is_workload(std::string_view text) {
+  const auto allowed = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x80 && (std::isalnum(byte) || c == '-' || c == '_' || c == '.');
+  };
+  return !text.empty() && text.size() <= kMaxWorkload && std::all_of(text.begin(), text.end(), allowed);
 }
 
 bool is_log_level(std::string_view text) {

@@ -75,6 +75,7 @@ struct VifSettings {
   std::uint32_t port_frame = 0;          // bytes of a source's frames
   std::uint32_t wire = 0;                // which one, where the port is one; 0: none
   std::uint32_t port_batch = 0;          // frames that a measuring port moves at once
+  std::string workload;                  // what the guest does, by an admin's tag; empty: none
   bool operator==(const VifSettings&) const = default;
 };
 
@@ -83,18 +84,18 @@ enum class Acts : std::uint8_t { at_once, at_next_connect };
 struct SettingInfo {
   std::string_view name;
   std::string_view unit;      // for people; empty: none
-  std::uint32_t low, high;    // of a number; of a rate: its bytes
+  std::uint32_t low, high;    // of a number; of a rate: its bytes; of a text: its length
   std::string_view fallback;  // the value built in, as text
   Acts acts;
   std::string_view meaning;
   std::variant<bool VifSettings::*, std::uint32_t VifSettings::*, std::chrono::milliseconds VifSettings::*,
                std::chrono::microseconds VifSettings::*, Rate VifSettings::*, poll::Mode VifSettings::*,
-               PortKind VifSettings::*, RingSize VifSettings::*>
+               PortKind VifSettings::*, RingSize VifSettings::*, std::string VifSettings::*>
       member;             // where a value goes, which is also what kind of value it is
   bool of_guest = false;  // a front end has one of its own
 };
 
-inline constexpr std::size_t kVifSettings = 24;
+inline constexpr std::size_t kVifSettings = 25;
 [[nodiscard]] std::span<const SettingInfo, kVifSettings> vif_settings();
 [[nodiscard]] const SettingInfo* find_setting(std::string_view name);  // null: there is none
 // Takes the text into its member. False, and nothing changed: it is no value of this setting.
@@ -134,6 +135,10 @@ struct Resolved {
 
 // What of the features may be offered to a guest, or used of what it offers.
 [[nodiscard]] Features allowed(Features features, const VifSettings& settings);
+
+// A tag of a workload: 1 to kMaxWorkload letters, digits, '-', '_' and '.'.
+inline constexpr std::uint32_t kMaxWorkload = 64;
+[[nodiscard]] bool is_workload(std::string_view text);
 
 // Log levels, and hushring/log-level.
 inline constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warn", "error"};

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/area/packet_ring.hpp"
+#include "common/area/sizes.hpp"
 
 namespace hush::area {
 
@@ -46,13 +47,6 @@ struct HeaderPage {
 };
 static_assert(offsetof(HeaderPage, guest_tx) == 1024 && offsetof(HeaderPage, guest_rx) == 1536);
 static_assert(offsetof(HeaderPage, front_lives) == 2048 && offsetof(HeaderPage, back_lives) == 2176);
-
-// Bytes of the two rings of an area.
-struct Sizes {
-  std::uint32_t guest_tx = 0;
-  std::uint32_t guest_rx = 0;
-  bool operator==(const Sizes&) const = default;
-};
 
 // The words of a direction as they stand, to be shown and nothing else: the peer may have written any.
 struct WordsLook {
@@ -127,7 +121,7 @@ constexpr Sizes sizes_of(const Header& header) { return {header.guest_tx_ring, h
 
 // The shortest ring that takes frames of this length, within the limits.
 constexpr std::uint32_t least_ring(std::uint32_t max_frame) {
-  return std::max(kMinRing, std::bit_ceil(2 * (max_frame + kRecordBytes)));
+  return std::max(kMinRing, std::bit_ceil(2 * span_of(max_frame)));
 }
 // The same for the area that takes the place of this one: its longest frames stay what they are.
 constexpr Sizes least_sizes(const Header& header) {

@@ -122,6 +122,7 @@ class Producer {
   // The peer's index as it was seen last, for the progress rule; and what it has not taken yet, in bytes.
   [[nodiscard]] std::uint32_t consumed() const { return consumed_; }
   [[nodiscard]] std::uint32_t waiting() const { return published_ - consumed_; }
+  [[nodiscard]] std::uint32_t unpublished_bytes() const { return produced_ - published_; }
   // Looks at the peer's index anew.
   void look() { consumed_seen(words_->consumed.load(std::memory_order_acquire)); }
 
@@ -202,6 +203,10 @@ class Consumer {
   // peek() has come to the SWITCH: there will be nothing more here.
   [[nodiscard]] bool switched() const { return switched_; }
 
+  // Bytes of what was peeked at and not released; and of all that was seen in the ring with it.
+  [[nodiscard]] std::uint32_t unreleased_bytes() const { return read_ - released_; }
+  [[nodiscard]] std::uint32_t waiting() const { return seen_ - released_; }
+  [[nodiscard]] std::uint32_t size() const { return ring_.size(); }
   // Was everything that is published peeked at?
   [[nodiscard]] bool is_empty() const { return words_->produced.load(std::memory_order_acquire) == read_; }
 

@@ -63,12 +63,54 @@ std::uint64_t AreaEnd::turn() {
   Exchange exchange{rings_.in, rings_.out, meter_, standstill_.has_value()};
   port_.turn(exchange);
   short_of_credit_ = exchange.short_of_credit;
+  count_demand(exchange);
   settle(exchange);
   if (ended_by_fault()) return 0;
   const bool crossed = cross();
   if (!watching_ && rings_.out.waiting() != 0) watch();
   const std::uint64_t came = exchange.taken.packets + exchange.given.packets;
   return came == 0 && (crossed || exchange.taken.dropped || exchange.given.dropped) ? 1 : came;
+}
+
+// Before anything is settled. The peer's index of the other direction is looked at now and then: a look at each
+// turn would fetch its cache line for each frame of a slow exchange.
+void AreaEnd::count_demand(const Exchange& exchange) {
+  constexpr std::uint32_t kLookEach = 64U << 10;
+  const Tally& taken = exchange.taken;
+  const Tally& given = exchange.given;
+  const std::uint32_t waiting = rings_.in.waiting();
+  const bool full = taken.longest != 0 && rings_.in.size() - waiting < 2 * area::span_of(taken.longest);
+  in_demand_.turn({.bytes = rings_.in.unreleased_bytes(),
+                   .frames = static_cast<std::uint32_t>(taken.packets),
+                   .longest = taken.longest,
+                   .waiting = waiting,
+                   .no_room = full,
+                   .found_nothing = !taken.moved() && !exchange.short_of_credit && !port_.holds_back()});
+  const std::uint32_t put = rings_.out.unpublished_bytes();
+  unlooked_ += put;
+  std::uint32_t lies_there = 0;
+  if (unlooked_ >= kLookEach) {
+    unlooked_ = 0;
+    rings_.out.look();
+    lies_there = rings_.out.waiting() + put;
+  }
+  const bool lacks = port_.lacks_room() != 0;
+  out_demand_.turn({.bytes = put,
+                    .frames = static_cast<std::uint32_t>(given.packets),
+                    .longest = given.longest,
+                    .waiting = lies_there,
+                    .no_room = lacks,
+                    .found_nothing = !given.moved() && !lacks});
+  if (quiet_ && (taken.moved() || given.moved() || lacks)) {
+    quiet_ = false;
+    if (reports_.stirs) reports_.stirs();
+  }
+}
+
+AreaEnd::Demands AreaEnd::demands() {
+  const Demands asked{in_demand_.sample(), out_demand_.sample()};
+  quiet_ = asked.in.bytes + asked.in.stalls + asked.out.bytes + asked.out.stalls == 0;
+  return asked;
 }
 
 void AreaEnd::move(const area::Side& next) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/area/demand.hpp"
 #include "common/area/ring_pair.hpp"
 #include "common/event/data_thread.hpp"
 #include "common/relay/counters.hpp"
@@ -33,6 +34,7 @@ class AreaEnd final : private event::Served {
         fault;  // once: the peer lied, or the port is lost; it has stopped
     std::function<void(std::optional<Standstill>)> stall;  // the peer stands still; none: not any more
     std::function<void()> moved;  // both directions are in the next area: the one before is not touched any more
+    std::function<void()> stirs = {};  // the first frame after demands() that were nothing
   };
 
   AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters, Reports reports);
@@ -59,6 +61,13 @@ class AreaEnd final : private event::Served {
   // The front end: it moves there now. Not while it moves already.
   void move(const area::Side& next);
 
+  // What both directions asked of their rings since the last call. Where that is nothing, the next frame is
+  // told: Reports::stirs.
+  struct Demands {
+    area::DemandSample in, out;
+  };
+  [[nodiscard]] Demands demands();
+
   // "polls", "sleeps", "stalled", "failed", or what it waits for.
   [[nodiscard]] std::string_view state() const;
   [[nodiscard]] std::optional<Standstill> standstill() const { return standstill_; }
@@ -70,6 +79,7 @@ class AreaEnd final : private event::Served {
   bool rest() override;
   void stay_awake();
   void settle(const Exchange& exchange);
+  void count_demand(const Exchange& exchange);
   [[nodiscard]] bool cross();
   [[nodiscard]] bool ended_by_fault();
   void fail(std::string_view reason);
@@ -86,6 +96,9 @@ class AreaEnd final : private event::Served {
   EvtchnPort in_port_, out_port_;
   Meter* meter_ = nullptr;
   std::chrono::milliseconds stall_;
+  area::Demand in_demand_{area::Demand::End::consumer}, out_demand_{area::Demand::End::producer};
+  std::uint32_t unlooked_ = 0;  // bytes that were published since the peer's index was looked at
+  bool quiet_ = false;          // the last demands() were nothing
   Port& port_;
   EndCounters& counters_;
   Reports reports_;

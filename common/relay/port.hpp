@@ -3,6 +3,7 @@
 // A port moves frames in batches, in place: what it takes it leaves unreleased, what it gives unpublished;
 // the end (AreaEnd) settles both once a batch. On the data thread of the queue.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -39,12 +40,14 @@ inline constexpr std::size_t kDrops = 6;
 struct Tally {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
+  std::uint32_t longest = 0;  // of these frames
   std::array<std::uint32_t, kDrops> drops{};
   bool dropped = false;
 
   void passed(std::uint32_t length) {
     ++packets;
     bytes += length;
+    longest = std::max(longest, length);
   }
   void drop(Drop why) {
     ++drops[static_cast<std::size_t>(why)];

@@ -16,17 +16,17 @@ constexpr std::uint64_t ring_bytes(std::uint32_t length) {
 // A ring's way from its minimum to what it wants is a row of doublings.
 struct Doubling {
   std::size_t pair;
-  std::uint32_t RingLengths::*ring;
+  std::uint32_t area::Sizes::*ring;
   std::uint32_t from, wanted;
 };
 
-void add_doublings(std::vector<Doubling>& into, std::size_t pair, std::uint32_t RingLengths::*ring,
+void add_doublings(std::vector<Doubling>& into, std::size_t pair, std::uint32_t area::Sizes::*ring,
                    std::uint32_t from, std::uint32_t wanted) {
   for (std::uint64_t length = from; length * 2 <= wanted; length *= 2)
     into.push_back({pair, ring, static_cast<std::uint32_t>(length), wanted});
 }
 
-RingLengths at_least(const RingLengths& wanted, const RingLengths& minimum) {
+area::Sizes at_least(const area::Sizes& wanted, const area::Sizes& minimum) {
   return {std::max(wanted.guest_tx, minimum.guest_tx), std::max(wanted.guest_rx, minimum.guest_rx)};
 }
 
@@ -45,7 +45,7 @@ std::uint64_t settled(std::span<const Holding> pairs, std::size_t without) {
 }
 
 // Halves the longer ring, or the one that may still be halved. False: both are at the minimum.
-bool halve(RingLengths& rings, const RingLengths& minimum) {
+bool halve(area::Sizes& rings, const area::Sizes& minimum) {
   const bool tx = rings.guest_tx / 2 >= minimum.guest_tx, rx = rings.guest_rx / 2 >= minimum.guest_rx;
   if (!tx && !rx) return false;
   (tx && (!rx || rings.guest_tx >= rings.guest_rx) ? rings.guest_tx : rings.guest_rx) /= 2;
@@ -67,17 +67,17 @@ Budget budget_of(std::uint64_t bytes, std::span<const Holding> pairs) {
   return {bytes, std::max(std::min(largest, bytes / 4), largest_minimum(pairs))};
 }
 
-std::vector<RingLengths> share(const Budget& budget, std::span<const Holding> pairs) {
-  std::vector<RingLengths> given;
+std::vector<area::Sizes> share(const Budget& budget, std::span<const Holding> pairs) {
+  std::vector<area::Sizes> given;
   std::vector<Doubling> doublings;
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    const RingLengths& minimum = pairs[i].minimum;
-    const RingLengths wanted = at_least(pairs[i].wanted, minimum);
+    const area::Sizes& minimum = pairs[i].minimum;
+    const area::Sizes wanted = at_least(pairs[i].wanted, minimum);
     given.push_back(minimum);
     sum += kPageSize + ring_bytes(minimum.guest_tx) + ring_bytes(minimum.guest_rx);
-    add_doublings(doublings, i, &RingLengths::guest_tx, minimum.guest_tx, wanted.guest_tx);
-    add_doublings(doublings, i, &RingLengths::guest_rx, minimum.guest_rx, wanted.guest_rx);
+    add_doublings(doublings, i, &area::Sizes::guest_tx, minimum.guest_tx, wanted.guest_tx);
+    add_doublings(doublings, i, &area::Sizes::guest_rx, minimum.guest_rx, wanted.guest_rx);
   }
   // First whoever has the smallest part of what it wants, and of those whoever lacks most. This order does
   // not depend on what is given meanwhile, which is why more wanted never gets less.
@@ -96,7 +96,7 @@ std::vector<RingLengths> share(const Budget& budget, std::span<const Holding> pa
 }
 
 bool may_switch(const Budget& budget, std::span<const Holding> pairs, std::size_t which,
-                const RingLengths& next) {
+                const area::Sizes& next) {
   const Holding& pair = pairs[which];
   if (pair.under_way != 0) return false;
   const std::uint64_t bytes = area_bytes(next), now = taken(pairs);
@@ -112,22 +112,22 @@ bool may_switch(const Budget& budget, std::span<const Holding> pairs, std::size_
   return now + bytes <= budget.bytes && settled(pairs, which) + bytes + budget.reserve <= budget.bytes;
 }
 
-std::optional<RingLengths> fitting(const Budget& budget, std::span<const Holding> pairs, std::size_t which,
-                                   const RingLengths& next, const RingLengths& least) {
-  RingLengths rings = next;
+std::optional<area::Sizes> fitting(const Budget& budget, std::span<const Holding> pairs, std::size_t which,
+                                   const area::Sizes& next, const area::Sizes& least) {
+  area::Sizes rings = next;
   do {
     if (may_switch(budget, pairs, which, rings)) return rings;
   } while (halve(rings, least));
   return std::nullopt;
 }
 
-std::optional<RingLengths> room_for_new(const Budget& budget, std::span<const Holding> pairs,
-                                        const RingLengths& wanted, const RingLengths& minimum) {
+std::optional<area::Sizes> room_for_new(const Budget& budget, std::span<const Holding> pairs,
+                                        const area::Sizes& wanted, const area::Sizes& minimum) {
   const std::uint64_t now = taken(pairs), later = settled(pairs, pairs.size());
   // Its minimum may come out of the reserve, of which the others give back by their shares: what is left lets
   // any of them go down to its own minimum.
   const std::uint64_t least = std::max(largest_minimum(pairs), area_bytes(minimum));
-  RingLengths rings = at_least(wanted, minimum);
+  area::Sizes rings = at_least(wanted, minimum);
   do {
     const std::uint64_t bytes = area_bytes(rings), kept = rings == minimum ? least : budget.reserve;
     if (now + bytes <= budget.bytes && later + bytes + kept <= budget.bytes) return rings;

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "dom0/area/ring_lengths.hpp"
+#include "dom0/area/area_bytes.hpp"
 
 namespace hush::dom0 {
 
@@ -21,8 +21,8 @@ namespace hush::dom0 {
 struct Holding {
   std::uint64_t in_use = 0;     // bytes of its area: area_bytes()
   std::uint64_t under_way = 0;  // of the one that is to take its place, from the advice on; 0: none
-  RingLengths wanted;
-  RingLengths minimum;  // never gets less; where it is above wanted, it is what is wanted
+  area::Sizes wanted;
+  area::Sizes minimum;  // never gets less; where it is above wanted, it is what is wanted
 };
 
 struct Budget {
@@ -42,22 +42,22 @@ struct Budget {
 // every ring the same part of what it wants, in powers of two, the rest where most is lacking; no ring less
 // than its minimum. The areas of these lengths are within the budget less its reserve, unless the minima
 // alone are not. More wanted never gets less.
-[[nodiscard]] std::vector<RingLengths> share(const Budget& budget, std::span<const Holding> pairs);
+[[nodiscard]] std::vector<area::Sizes> share(const Budget& budget, std::span<const Holding> pairs);
 
 // Is there room now for `next` beside all that is taken, so that pairs[which] may be advised of it?
 [[nodiscard]] bool may_switch(const Budget& budget, std::span<const Holding> pairs, std::size_t which,
-                              const RingLengths& next);
+                              const area::Sizes& next);
 
 // `next`, or where there is no room for that now the largest below it that there is room for, no ring shorter
 // than in `least`: the pair's minimum where it shrinks, what is in use where it grows. None: wait until a
 // switch of somebody has ended.
-[[nodiscard]] std::optional<RingLengths> fitting(const Budget& budget, std::span<const Holding> pairs,
-                                                 std::size_t which, const RingLengths& next,
-                                                 const RingLengths& least);
+[[nodiscard]] std::optional<area::Sizes> fitting(const Budget& budget, std::span<const Holding> pairs,
+                                                 std::size_t which, const area::Sizes& next,
+                                                 const area::Sizes& least);
 
 // The first area of a new pair, from its minimum up to what is wanted; none: no room, and it gets plain
 // netif.
-[[nodiscard]] std::optional<RingLengths> room_for_new(const Budget& budget, std::span<const Holding> pairs,
-                                                      const RingLengths& wanted, const RingLengths& minimum);
+[[nodiscard]] std::optional<area::Sizes> room_for_new(const Budget& budget, std::span<const Holding> pairs,
+                                                      const area::Sizes& wanted, const area::Sizes& minimum);
 
 }  // namespace hush::dom0

@@ -22,13 +22,13 @@ void PairPolicy::set(const PairRules& rules) {
   retry_at_.reset();
 }
 
-void PairPolicy::set_share(const RingLengths& share) {
+void PairPolicy::set_share(const area::Sizes& share) {
   tx_.set_share(share.guest_tx);
   rx_.set_share(share.guest_rx);
 }
 
 std::optional<PairDecision> PairPolicy::look(Time now, Time interval, const area::DemandSample& guest_tx,
-                                             const area::DemandSample& guest_rx, const RingLengths& in_use) {
+                                             const area::DemandSample& guest_rx, const area::Sizes& in_use) {
   in_use_ = in_use;
   tx_.learn(now, interval, guest_tx, in_use.guest_tx);
   rx_.learn(now, interval, guest_rx, in_use.guest_rx);
@@ -54,7 +54,7 @@ std::optional<PairDecision> PairPolicy::look(Time now, Time interval, const area
 
 // Traffic ends both ways at about the same time: one switch for both, where the other may shrink soon.
 bool PairPolicy::waits_for_the_other(Time now, const Decision& tx, const Decision& rx,
-                                     const RingLengths& in_use) {
+                                     const area::Sizes& in_use) {
   const bool tx_may = tx.cause == Cause::none && tx_.may_shrink_soon(now, in_use.guest_tx);
   const bool rx_may = rx.cause == Cause::none && rx_.may_shrink_soon(now, in_use.guest_rx);
   if (tx.cause == Cause::stalls || rx.cause == Cause::stalls || !(tx_may || rx_may)) return false;
@@ -74,7 +74,7 @@ Time PairPolicy::not_before() const {
   return at;
 }
 
-void PairPolicy::on_switched(Time now, const RingLengths& in_use) {
+void PairPolicy::on_switched(Time now, const area::Sizes& in_use) {
   const Asked asked = asked_.value_or(Asked{in_use_, in_use, Cause::none, Cause::none});
   asked_.reset();
   tx_.on_switched(now, asked.before.guest_tx, in_use.guest_tx, asked.guest_tx);

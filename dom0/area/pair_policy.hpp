@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "dom0/area/ring_lengths.hpp"
+#include "dom0/area/area_bytes.hpp"
 #include "dom0/area/size_policy.hpp"
 
 namespace hush::dom0 {
@@ -30,7 +30,7 @@ inline constexpr int kCooldownsOfASwitch = 5;
 inline constexpr Time kMostBackOff = std::chrono::minutes(1);
 
 struct PairDecision {
-  RingLengths next;
+  area::Sizes next;
   std::string reason;  // of both directions, one line
 };
 
@@ -40,26 +40,26 @@ class PairPolicy {
   // Rules that changed hold at once; a peer that failed before is asked again.
   void set(const PairRules& rules);
   // The most that the budget gives each ring now, bytes.
-  void set_share(const RingLengths& share);
+  void set_share(const area::Sizes& share);
 
   // The samples are of the interval that ended now, in_use is the area in use. Called at even intervals
   // (50 ms), while a switch is under way too.
   std::optional<PairDecision> look(Time now, Time interval, const area::DemandSample& guest_tx,
-                                   const area::DemandSample& guest_rx, const RingLengths& in_use);
+                                   const area::DemandSample& guest_rx, const area::Sizes& in_use);
 
   // An area of these rings is in use: the one that was decided on or, where the peer had no more, a smaller
   // one; also without a decision.
-  void on_switched(Time now, const RingLengths& in_use);
+  void on_switched(Time now, const area::Sizes& in_use);
   // It was refused, declined, not answered, or could not be mapped.
   void on_failed(Time now);
   // The host has no room for it now: nothing was asked, and the next look may decide again.
   void on_postponed() { asked_.reset(); }
 
   // For the budget: what it would take if that were endless, and what is its in any case.
-  [[nodiscard]] RingLengths wanted(Time now) const { return {tx_.wanted(now), rx_.wanted(now)}; }
-  [[nodiscard]] RingLengths minimum() const { return {tx_.minimum(), rx_.minimum()}; }
+  [[nodiscard]] area::Sizes wanted(Time now) const { return {tx_.wanted(now), rx_.wanted(now)}; }
+  [[nodiscard]] area::Sizes minimum() const { return {tx_.minimum(), rx_.minimum()}; }
   // What is decided and not done yet.
-  [[nodiscard]] std::optional<RingLengths> pending() const {
+  [[nodiscard]] std::optional<area::Sizes> pending() const {
     return asked_ ? std::optional(asked_->next) : std::nullopt;
   }
   // No switch before this one; a moment that is past: one may come.
@@ -67,17 +67,17 @@ class PairPolicy {
 
  private:
   struct Asked {
-    RingLengths before, next;
+    area::Sizes before, next;
     Decision::Cause guest_tx, guest_rx;
   };
   [[nodiscard]] bool waits_for_the_other(Time now, const Decision& tx, const Decision& rx,
-                                         const RingLengths& in_use);
+                                         const area::Sizes& in_use);
   [[nodiscard]] Time credit_at() const;
 
   PairRules rules_;
   SizePolicy tx_, rx_;
   std::optional<Asked> asked_;
-  RingLengths in_use_;
+  area::Sizes in_use_;
   unsigned failures_ = 0;           // since the last success
   std::optional<Time> retry_at_;    // after a failure
   std::optional<Time> calm_until_;  // the cooldown

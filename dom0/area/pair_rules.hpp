@@ -6,7 +6,7 @@
 namespace hush::dom0 {
 
 // least: what the longest frames of the connection need, least_ring() of each.
-[[nodiscard]] inline PairRules pair_rules(const xenstore::VifSettings& settings, const RingLengths& least) {
+[[nodiscard]] inline PairRules pair_rules(const xenstore::VifSettings& settings, const area::Sizes& least) {
   const auto rules = [&](std::uint32_t shortest, const xenstore::RingSize& fixed) {
     return SizeRules{.least = shortest,
                      .min = settings.area_min.bytes(),

@@ -45,7 +45,7 @@ Result<void> AreaQueue::bind(DomId peer, const xenstore::QueueAddress& address) 
 }
 
 void AreaQueue::begin(const area::View& area, QueueTimeouts timeouts, Reports reports,
-                      std::function<void()> moved) {
+                      std::function<void()> moved, std::function<void()> stirs) {
   area_ = area;
   const relay::AreaEnd::Setup end{.area = area::back_side(area),
                                   .in_port = tx_port_,
@@ -61,7 +61,8 @@ void AreaQueue::begin(const area::View& area, QueueTimeouts timeouts, Reports re
           [this, moved = std::move(moved)] {
             area_ = next_;
             moved();
-          }});
+          },
+          std::move(stirs)});
 }
 
 void AreaQueue::stage(const area::View& next) {

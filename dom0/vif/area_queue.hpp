@@ -24,13 +24,16 @@ class AreaQueue final : public Queue, private relay::Meter {
 
   // Takes up the area that the connection begins with. Nothing moves before start(). moved: on the data
   // thread, once both directions are in the area that was staged.
-  void begin(const area::View& area, QueueTimeouts timeouts, Reports reports, std::function<void()> moved);
+  // stirs: as AreaEnd's.
+  void begin(const area::View& area, QueueTimeouts timeouts, Reports reports, std::function<void()> moved,
+             std::function<void()> stirs);
   void start() { end_->start(); }
   // The end of traffic: no area is touched any more, and all of them may be unmapped.
   void stop() { end_.reset(); }
   // As AreaEnd. The memory stays the caller's.
   void stage(const area::View& next);
   [[nodiscard]] bool unstage(bool withdrawn) { return end_->unstage(withdrawn); }
+  [[nodiscard]] relay::AreaEnd::Demands demands() { return end_->demands(); }
   void capture_to(std::shared_ptr<net::Capture> capture) override;
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;

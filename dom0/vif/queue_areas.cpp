@@ -55,7 +55,7 @@ bool QueueAreas::advise(area::Sizes sizes) {
         spdlog::warn("{}: its area stays as it is: {}", setup_.name, done.error().text);
         return false;
       }
-  advised_ = xenstore::AreaTarget{++advices_, sizes.guest_tx, sizes.guest_rx};
+  advised_ = xenstore::AreaTarget{++advices_, sizes};
   if (auto done = xenstore::write_area_target(setup_.store, setup_.vif, setup_.directory, *advised_); !done) {
     spdlog::warn("{}: {}", setup_.name, done.error().text);
     advised_.reset();
@@ -90,7 +90,7 @@ void QueueAreas::take(const xenstore::AreaOffer& offer) {
                               [&](const area::Header& next) {
                                 return area::refusal_to_follow(
                                     next, header(), offer.generation,
-                                    {advised_->guest_tx_ring, advised_->guest_rx_ring});
+                                    advised_->rings);
                               });
   if (!area) {
     refuse(offer.generation, area.error().text);

@@ -47,7 +47,9 @@ Vif::Vif(xenstore::VifId id, Host& host, std::function<void()> on_change)
 
 Vif::~Vif() {
   *alive_ = false;
+  record_use();
   drop_queues();
+  host_.running.forget(id_);
   host_.ledger.forget(id_);
   unwatch();
 }
@@ -66,8 +68,10 @@ std::string Vif::interface_name() const {
 void Vif::apply(xenstore::Resolved settings) {
   const xenstore::VifSettings before = std::exchange(settings_, std::move(settings)).values;
   if (before.rate != settings_.values.rate) begin_limit();
-  if (before != settings_.values)
-    for (Placed& placed : queues_) set_limits(placed);
+  if (before == settings_.values) return;
+  for (Placed& placed : queues_) set_limits(placed);
+  if (on_area_path())
+    for (std::size_t i = 0; i < queues_.size(); ++i) host_.governor.set_rules({id_, i}, area_rules(i));
 }
 
 // A new rate begins with a full bucket.
@@ -151,6 +155,7 @@ void Vif::update() {
         done = connect(*settings);
         break;
       case Action::disconnect:
+        record_use();
         disconnect();
         break;
     }
@@ -246,12 +251,63 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
   if (auto done = make_tap(settings); !done) return done;
   offered_ = xenstore::allowed(offered_features(), settings_.values);
+  choose_first_size();
   offered_queues_ =
-      queues_to_offer(settings_.values.max_queues, host_.ledger.others(id_), settings_.values.grant_budget);
+      queues_to_offer(first_size_.queues, host_.ledger.others(id_), settings_.values.grant_budget);
   host_.ledger.count(id_, offered_queues_);
+  if (first_size_.guest_tx == 0) offered_.hush_area = 0;
+  const auto advice = first_size_.guest_tx == 0
+                          ? std::nullopt
+                          : std::optional(area::Sizes{first_size_.guest_tx, first_size_.guest_rx});
   return host_.store.transact([&](xenstore::View& view) {
-    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_, settings_.values.area_stall);
+    return xenstore::write_backend_offer(view, id_, offered_, offered_queues_, settings_.values.area_stall,
+                                         advice);
   });
+}
+
+void Vif::choose_first_size() {
+  workload_ = settings_.values.workload;
+  const bool known = host_.profiles && !workload_.empty();
+  const std::vector<RingUse> running = host_.running.of(workload_);
+  const auto set = [](const xenstore::RingSize& ring) {
+    return ring.kib == 0 ? std::nullopt : std::optional(ring.bytes());
+  };
+  const SizeSources sources{
+      set(settings_.values.area_tx), set(settings_.values.area_rx), workload_, known ? host_.profiles->find(workload_) : std::nullopt, running};
+  first_size_ = dom0::first_size(sources,
+                                 {.least_ring = area::kMinRing,
+                                  .most_ring = area::kMaxRing,
+                                  .most_pages = max_area_pages(),
+                                  .max_queues = settings_.values.max_queues},
+                                 wall_time());
+  if (first_size_.guest_tx == 0) return;
+  const area::Sizes wanted{first_size_.guest_tx, first_size_.guest_rx};
+  const auto room = host_.governor.first(wanted, {std::min(wanted.guest_tx, area::kMinRingOfOffloads),
+                                                  std::min(wanted.guest_rx, area::kMinRingOfOffloads)});
+  if (room == wanted) return;
+  first_size_.source += room ? ", less for want of room (area-budget)" : ", but there is no room (area-budget)";
+  first_size_.guest_tx = room ? room->guest_tx : 0;
+  first_size_.guest_rx = room ? room->guest_rx : 0;
+}
+
+// So far the rings that are there; what an adaptation finds really used will be a better number.
+std::optional<RingUse> Vif::used() const {
+  if (!on_area_path()) return std::nullopt;
+  RingUse use{0, 0, static_cast<std::uint32_t>(queues_.size())};
+  for (const Placed& placed : queues_) {
+    const area::Sizes sizes = area::sizes_of(placed.areas->header());
+    use.guest_tx = std::max(use.guest_tx, sizes.guest_tx);
+    use.guest_rx = std::max(use.guest_rx, sizes.guest_rx);
+  }
+  return use;
+}
+
+void Vif::record_use() {
+  if (workload_.empty()) return;
+  const auto use = used();
+  if (!use) return;
+  host_.running.note(id_, workload_, *use);
+  if (host_.profiles) host_.profiles->record({workload_, name(), wall_time(), *use});
 }
 
 Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
@@ -271,6 +327,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   area_answer_ = add_areas(*frontend);
   if (!on_area_path())
     if (auto done = add_queues(*frontend); !done) return done;
+  record_use();
   return set_carrier(true);
 }
 
@@ -363,6 +420,7 @@ std::vector<Vif::PlacedLook> Vif::look() const {
 void Vif::disconnect() {
   const bool was_connected = connected();
   drop_queues();
+  host_.running.forget(id_);
   if (!was_connected) return;
   (void)set_carrier(false);
   (void)tap_.set_queues(1);
@@ -371,6 +429,7 @@ void Vif::disconnect() {
 // Before the front end may take its rings back, every mapping of them is gone.
 void Vif::drop_queues() {
   if (ctrl_ring_) control_worker_->thread->call([&] { ctrl_ring_.reset(); });
+  for (std::size_t i = 0; i < queues_.size(); ++i) host_.governor.leave({id_, i});
   for (Placed& placed : queues_) {
     if (placed.areas) placed.worker->thread->call([&] { static_cast<AreaQueue&>(*placed.queue).stop(); });
     placed.areas.reset();

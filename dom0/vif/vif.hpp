@@ -9,7 +9,11 @@
 #include <vector>
 
 #include "common/net/tap.hpp"
+#include "dom0/area/governor.hpp"
 #include "dom0/port/wire.hpp"
+#include "dom0/profile/first_size.hpp"
+#include "dom0/profile/profile_store.hpp"
+#include "dom0/profile/running_uses.hpp"
 #include "dom0/settings.hpp"
 #include "dom0/vif/area_queue.hpp"
 #include "dom0/vif/backend_fsm.hpp"
@@ -32,6 +36,9 @@ struct Host {
   xen::GrantTable grants;  // of the control thread: for areas
   QueueLedger ledger{};  // queues of all vifs
   Wires wires{};
+  ProfileStore* profiles = nullptr;  // null: nothing is learned
+  RunningUses running{};
+  AreaGovernor governor{loop, settings};
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -51,6 +58,8 @@ class Vif {
   // Takes back what was said of a fault. Call when the backend directory is gone: nothing of this vif stays
   // in the store.
   void forget();
+  // Has the profile of its workload learn what it uses now; nothing where it has no workload, or no areas.
+  void record_use();
 
   Result<void> start_capture(const std::string& path);
   void stop_capture();
@@ -72,6 +81,10 @@ class Vif {
     return connected() && area_answer_.generation != 0 && area_answer_.refused.empty();
   }
   [[nodiscard]] const xenstore::Resolved& settings() const { return settings_; }
+  // Of this connection: the setting workload as it was when the features were written; empty: none.
+  [[nodiscard]] const std::string& workload() const { return workload_; }
+  // What was advised and offered then.
+  [[nodiscard]] const FirstSize& first_size() const { return first_size_; }
   [[nodiscard]] poll::Rules polling() const { return xenstore::polling(settings_.values, host_.wake_cost); }
   [[nodiscard]] std::string interface_name() const;  // now: a script may have renamed it
   [[nodiscard]] std::uint64_t connects() const { return connects_; }
@@ -93,13 +106,17 @@ class Vif {
   Result<void> watch_front_end(const xenstore::BackendSettings& settings);
   void unwatch();
   Result<void> advertise(const xenstore::BackendSettings& settings);
+  void choose_first_size();
+  // nullopt: it has no areas.
+  [[nodiscard]] std::optional<RingUse> used() const;
   Result<void> make_tap(const xenstore::BackendSettings& settings);
   void plug(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
   [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
   Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number);
   void start_area(std::size_t queue);
-  void on_switch_end(std::size_t queue, SwitchEnd end, const std::string& why);
+  [[nodiscard]] PairRules area_rules(std::size_t queue) const;
+  [[nodiscard]] std::uint32_t max_area_pages() const;
   Result<std::unique_ptr<relay::Port>> make_port(std::size_t number, std::size_t queues);
   Result<void> add_queues(const xenstore::FrontendOffer& frontend);
   Result<void> add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker);
@@ -149,6 +166,8 @@ class Vif {
   xenstore::Features features_in_use_;    // towards it
   // A vif that was taken over may have been offered more than it would be today.
   std::uint32_t offered_queues_ = xenstore::kMaxQueues;
+  std::string workload_;
+  FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread

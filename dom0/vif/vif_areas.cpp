@@ -1,6 +1,7 @@
 // The areas of a vif: how its queues come to have them, and how one gives way to another.
 #include <spdlog/spdlog.h>
 
+#include "dom0/area/pair_rules.hpp"
 #include "dom0/vif/vif.hpp"
 
 namespace hush::dom0 {
@@ -32,8 +33,9 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   if (!queue) return queue.error();
   const EvtchnPort channel = (*queue)->tx_port();
   place(worker, std::move(*queue));
+  if (!host_.governor.has_room(std::uint64_t{frontend.queues[number].area->pages} * kPageSize))
+    return error("no room for it in what the areas of this host may take (hushring/area-budget)");
 
-  constexpr std::uint32_t kPagesOfAKib = kPageSize / 1024;
   const std::size_t queues = frontend.queues.size();
   auto areas = QueueAreas::begin(
       {.loop = host_.loop,
@@ -43,10 +45,12 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
        .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
        .frontend = xenstore::queue_path(frontend_, number, queues),
        .port = channel,
-       .max_pages = settings_.values.area_limit / kPagesOfAKib,
+       .max_pages = max_area_pages(),
        .name = queues == 1 ? name() : name() + ": queue " + std::to_string(number),
        .on_end = [this, number](SwitchEnd end,
-                                const std::string& why) { on_switch_end(number, end, why); }},
+                                const std::string& why) {
+         host_.governor.ended({id_, number}, end, why);
+       }},
       *frontend.queues[number].area);
   if (!areas) return areas.error();
   queues_.back().areas = std::move(*areas);
@@ -69,8 +73,11 @@ void Vif::start_area(std::size_t number) {
       if (connection == connects_ && number < queues_.size()) queues_[number].areas->moved();
     });
   };
+  const auto stirs = [this, number, post = on_control()] {
+    post([this, number] { host_.governor.stirs({id_, number}); });
+  };
   thread.call([&] {
-    queue.begin(view, timeouts(), reports_of(number), moved);
+    queue.begin(view, timeouts(), reports_of(number), moved, stirs);
     queue.start();
   });
   set_limits(placed);
@@ -81,18 +88,23 @@ void Vif::start_area(std::size_t number) {
                          return thread.call([&] { return queue.unstage(withdrawn); });
                        }},
                       settings_.values.area_stall);
+  const auto sample = [&thread, &queue] {
+    const auto asked = thread.call([&] { return queue.demands(); });
+    return PairSample{asked.in, asked.out};
+  };
+  host_.governor.join({id_, number}, {.name = queues_.size() == 1 ? name() : name() + ": queue " + std::to_string(number),
+                                      .areas = placed.areas.get(),
+                                      .sample = sample,
+                                      .rules = area_rules(number)});
 }
 
-void Vif::on_switch_end(std::size_t number, SwitchEnd end, const std::string& why) {
-  const QueueAreas& areas = *queues_[number].areas;
-  const area::Header& header = areas.header();
-  const std::string which = queues_.size() == 1 ? name() : name() + ": queue " + std::to_string(number);
-  if (end == SwitchEnd::moved)
-    spdlog::info("{}: goes on in an area of {} + {} KiB, generation {}", which, header.guest_tx_ring / 1024,
-                 header.guest_rx_ring / 1024, header.generation);
-  else
-    spdlog::warn("{}: stays in its area of {} + {} KiB: {}", which, header.guest_tx_ring / 1024,
-                 header.guest_rx_ring / 1024, why);
+PairRules Vif::area_rules(std::size_t number) const {
+  return pair_rules(settings_.values, area::least_sizes(queues_[number].areas->header()));
+}
+
+std::uint32_t Vif::max_area_pages() const {
+  constexpr std::uint32_t kKibOfPage = kPageSize / 1024;
+  return settings_.values.area_limit / kKibOfPage;
 }
 
 }  // namespace hush::dom0

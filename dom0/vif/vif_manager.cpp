@@ -20,7 +20,18 @@ std::string name_path(DomId domid) {
 Result<void> VifManager::start() {
   auto done = host_.settings.watch([this] { changed_all(); });
   if (!done) return done;
+  if (host_.profiles) learn_later();
   return host_.store.watch(xenstore::key::kBackendVif, [this](const std::string& path) { on_change(path); });
+}
+
+void VifManager::learn_later() {
+  learn_timer_.expires_after(kLearnEvery);
+  learn_timer_.async_wait([this](const boost::system::error_code& failed) {
+    if (failed) return;
+    for (const auto& [id, vif] : vifs_) vif->record_use();
+    host_.profiles->tend();
+    learn_later();
+  });
 }
 
 Vif* VifManager::find(const std::string& name) const {

@@ -1,5 +1,7 @@
 // Keeps one Vif for each backend directory under backend/vif of the own domain. Control thread only.
 #pragma once
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,7 +12,10 @@ namespace hush::dom0 {
 
 class VifManager {
  public:
-  explicit VifManager(Host& host) : host_(host) {}
+  // How often what the vifs use is learned, and written.
+  static constexpr std::chrono::minutes kLearnEvery{1};
+
+  explicit VifManager(Host& host) : host_(host), learn_timer_(host.loop) {}
 
   // Watches backend/vif and the settings, and takes up what is there.
   Result<void> start();
@@ -33,8 +38,10 @@ class VifManager {
   void remove(xenstore::VifId id);
   void changed_all();
   void settle_later();
+  void learn_later();
 
   Host& host_;
+  boost::asio::steady_timer learn_timer_;
   std::map<xenstore::VifId, std::unique_ptr<Vif>> vifs_;
   std::map<std::string, std::string> captures_;  // by vif name, until it is connected
   // A toolstack writes a vif's nodes one event each, a guest its state as often as it likes (XSA-349): the

@@ -113,7 +113,7 @@ area::Sizes DirectVif::first_sizes(const std::string& backend) const {
   const auto ring = [least](std::uint32_t wanted) {
     return std::bit_ceil(std::clamp(wanted, least, area::kMaxRing));
   };
-  return {ring(advised->guest_tx_ring), ring(advised->guest_rx_ring)};
+  return {ring(advised->guest_tx), ring(advised->guest_rx)};
 }
 
 Result<void> DirectVif::serve(const xenstore::FrontendSettings& settings) {

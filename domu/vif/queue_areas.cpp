@@ -20,7 +20,7 @@ std::string in_kib(area::Sizes sizes) {
 }  // namespace
 
 std::optional<area::Sizes> sizes_to_offer(const xenstore::AreaTarget& target, const area::Header& in_use) {
-  const area::Sizes advised{target.guest_tx_ring, target.guest_rx_ring};
+  const area::Sizes& advised = target.rings;
   const area::Sizes least = area::least_sizes(in_use);
   if (!is_ring(advised.guest_tx) || !is_ring(advised.guest_rx)) return std::nullopt;
   if (advised.guest_tx < least.guest_tx || advised.guest_rx < least.guest_rx) return std::nullopt;

@@ -154,7 +154,7 @@ area::Sizes Vif::first_sizes(const std::string& backend) const {
   const auto ring = [](std::uint32_t wanted) {
     return std::bit_ceil(std::clamp(wanted, area::kMinRingOfOffloads, area::kMaxRing));
   };
-  return {ring(advised ? advised->guest_tx_ring : 0), ring(advised ? advised->guest_rx_ring : 0)};
+  return {ring(advised ? advised->guest_tx : 0), ring(advised ? advised->guest_rx : 0)};
 }
 
 Result<void> Vif::start_area(const std::string& backend) {

@@ -9,10 +9,10 @@ namespace hush::dom0 {
 namespace {
 
 constexpr std::uint32_t kKiB = 1024, kMiB = 1024 * kKiB;
-constexpr RingLengths kShort{16 * kKiB, 16 * kKiB};
+constexpr area::Sizes kShort{16 * kKiB, 16 * kKiB};
 
-Holding holding(const RingLengths& wanted, const RingLengths& in_use = kShort,
-                const RingLengths& minimum = kShort) {
+Holding holding(const area::Sizes& wanted, const area::Sizes& in_use = kShort,
+                const area::Sizes& minimum = kShort) {
   return {.in_use = area_bytes(in_use), .wanted = wanted, .minimum = minimum};
 }
 
@@ -39,8 +39,8 @@ TEST(Share, WhereThereIsEnoughEachGetsWhatItWants) {
 
 TEST(Share, SixtyFourPairsOfWhichFourAreBusy) {
   for (const auto& [idle, busy] :
-       {std::pair{kShort, RingLengths{4 * kMiB, 4 * kMiB}},
-        std::pair{RingLengths{256 * kKiB, 256 * kKiB}, RingLengths{kMiB, 2 * kMiB}}}) {
+       {std::pair{kShort, area::Sizes{4 * kMiB, 4 * kMiB}},
+        std::pair{area::Sizes{256 * kKiB, 256 * kKiB}, area::Sizes{kMiB, 2 * kMiB}}}) {
     std::vector<Holding> pairs(64, holding(idle, idle, idle));
     for (std::size_t i = 0; i < 4; ++i) pairs[16 * i].wanted = busy;
     const Budget budget = budget_of(64 * kMiB, pairs);
@@ -120,18 +120,18 @@ TEST(MaySwitch, NobodyIsStuckInAFullHost) {
 TEST(Fitting, IsTheLargestThatThereIsRoomFor) {
   const std::vector<Holding> pairs{holding({4 * kMiB, 4 * kMiB}, kShort), holding(kShort)};
   EXPECT_EQ(fitting({20 * kMiB, 0}, pairs, 0, {4 * kMiB, 4 * kMiB}, kShort),
-            (RingLengths{4 * kMiB, 4 * kMiB}));
+            (area::Sizes{4 * kMiB, 4 * kMiB}));
   EXPECT_EQ(fitting({7 * kMiB, 0}, pairs, 0, {4 * kMiB, 4 * kMiB}, kShort),
-            (RingLengths{2 * kMiB, 4 * kMiB}));
+            (area::Sizes{2 * kMiB, 4 * kMiB}));
   EXPECT_EQ(fitting({7 * kMiB, 0}, pairs, 0, {4 * kMiB, 4 * kMiB}, {4 * kMiB, 4 * kMiB}), std::nullopt);
 }
 
 TEST(RoomForNew, ANewPairGetsWhatThereIs) {
   const std::vector<Holding> pairs{holding({kMiB, kMiB}, {kMiB, kMiB})};
   EXPECT_EQ(room_for_new({16 * kMiB, kMiB}, pairs, {2 * kMiB, 2 * kMiB}, kShort),
-            (RingLengths{2 * kMiB, 2 * kMiB}));
+            (area::Sizes{2 * kMiB, 2 * kMiB}));
   EXPECT_EQ(room_for_new({4 * kMiB, kMiB}, pairs, {2 * kMiB, 2 * kMiB}, kShort),
-            (RingLengths{256 * kKiB, 512 * kKiB}));
+            (area::Sizes{256 * kKiB, 512 * kKiB}));
   EXPECT_EQ(room_for_new({2 * kMiB + 100 * kKiB, kMiB}, pairs, {2 * kMiB, 2 * kMiB}, kShort), kShort)
       << "its minimum, out of the reserve";
   EXPECT_EQ(room_for_new({2 * kMiB + 60 * kKiB, kMiB}, pairs, {2 * kMiB, 2 * kMiB}, kShort), std::nullopt)
@@ -154,8 +154,8 @@ class RandomHost : public testing::TestWithParam<unsigned> {
     while (length < upto && below(3) != 0) length *= 2;
     return length;
   }
-  RingLengths wish() { return {length(16 * kKiB, 8 * kMiB), length(16 * kKiB, 8 * kMiB)}; }
-  RingLengths minimum() { return below(4) == 0 ? RingLengths{64 * kKiB, 32 * kKiB} : kShort; }
+  area::Sizes wish() { return {length(16 * kKiB, 8 * kMiB), length(16 * kKiB, 8 * kMiB)}; }
+  area::Sizes minimum() { return below(4) == 0 ? area::Sizes{64 * kKiB, 32 * kKiB} : kShort; }
   std::size_t below(std::size_t limit) { return random_() % limit; }
 
  private:
@@ -172,7 +172,7 @@ TEST_P(RandomHost, SharesAreWithinTheBudgetAndGoWithNeed) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     sum += area_bytes(given[i]);
-    for (const auto ring : {&RingLengths::guest_tx, &RingLengths::guest_rx}) {
+    for (const auto ring : {&area::Sizes::guest_tx, &area::Sizes::guest_rx}) {
       EXPECT_TRUE(std::has_single_bit(given[i].*ring));
       EXPECT_GE(given[i].*ring, pairs[i].minimum.*ring);
       EXPECT_LE(given[i].*ring, std::max(pairs[i].wanted.*ring, pairs[i].minimum.*ring));
@@ -190,14 +190,14 @@ TEST_P(RandomHost, SharesAreWithinTheBudgetAndGoWithNeed) {
 // step.
 TEST_P(RandomHost, IsNeverOverItsBudgetAndNeverStuck) {
   struct Live {
-    RingLengths in_use;
-    std::optional<RingLengths> next;
+    area::Sizes in_use;
+    std::optional<area::Sizes> next;
   };
   std::vector<Holding> pairs;
   std::vector<Live> lives;
   const std::uint64_t bytes = (4 + below(60)) * kMiB;
   int switches = 0;
-  const auto begin = [&](std::size_t i, const RingLengths& next) {
+  const auto begin = [&](std::size_t i, const area::Sizes& next) {
     lives[i].next = next;
     pairs[i].under_way = area_bytes(next);
     ++switches;
@@ -214,7 +214,7 @@ TEST_P(RandomHost, IsNeverOverItsBudgetAndNeverStuck) {
     const std::size_t i = pairs.empty() ? 0 : below(pairs.size());
     switch (pairs.empty() ? 0 : below(8)) {
       case 0: {
-        const RingLengths wanted = wish(), least = minimum();
+        const area::Sizes wanted = wish(), least = minimum();
         if (const auto first = room_for_new(budget, pairs, wanted, least)) {
           pairs.push_back(holding(wanted, *first, least));
           lives.push_back({*first, std::nullopt});
@@ -234,7 +234,7 @@ TEST_P(RandomHost, IsNeverOverItsBudgetAndNeverStuck) {
         end(i, below(5) != 0);
         break;
       default: {
-        const RingLengths next = share(budget, pairs)[i];
+        const area::Sizes next = share(budget, pairs)[i];
         if (next != lives[i].in_use && may_switch(budget, pairs, i, next)) begin(i, next);
       }
     }
@@ -271,7 +271,7 @@ TEST_P(RandomHost, IsNeverOverItsBudgetAndNeverStuck) {
 // end.
 TEST_P(RandomHost, ALoweredBudgetIsReached) {
   std::vector<Holding> pairs;
-  std::vector<RingLengths> in_use;
+  std::vector<area::Sizes> in_use;
   for (int i = 0; i < 10; ++i) {
     in_use.push_back(wish());
     pairs.push_back(holding(wish(), in_use.back()));

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 constexpr Time kInterval = milliseconds(50);
 constexpr std::uint32_t kKiB = 1024;
-constexpr RingLengths kShort{16 * kKiB, 16 * kKiB};
+constexpr area::Sizes kShort{16 * kKiB, 16 * kKiB};
 
 DemandSample bursts(std::uint64_t bytes, std::uint64_t stalls) {
   DemandSample sample;
@@ -32,7 +32,7 @@ const DemandSample kCrowded = bursts(100 * kKiB, 30);  // wants 256 KiB
 // A pair whose peer does at once what it is told, unless the test says otherwise.
 class Pair {
  public:
-  explicit Pair(const PairRules& rules = {}, RingLengths begins_with = kShort)
+  explicit Pair(const PairRules& rules = {}, area::Sizes begins_with = kShort)
       : policy(rules), in_use(begins_with) {}
   std::optional<PairDecision> ask(const DemandSample& tx, const DemandSample& rx) {
     now += kInterval;
@@ -43,7 +43,7 @@ class Pair {
     if (decision) follow(decision->next);
     return decision;
   }
-  void follow(const RingLengths& next) {
+  void follow(const area::Sizes& next) {
     in_use = next;
     policy.on_switched(now, next);
     ++switches;
@@ -56,7 +56,7 @@ class Pair {
     return now - begun;
   }
   PairPolicy policy;
-  RingLengths in_use;
+  area::Sizes in_use;
   Time now = std::chrono::hours(1000);
   int switches = 0;
 };
@@ -65,7 +65,7 @@ TEST(PairPolicy, OneSwitchChangesBothDirections) {
   Pair pair;
   const auto decision = pair.look(kCrowded, bursts(700 * kKiB, 9));
   ASSERT_TRUE(decision);
-  EXPECT_EQ(decision->next, (RingLengths{256 * kKiB, 2048 * kKiB}));
+  EXPECT_EQ(decision->next, (area::Sizes{256 * kKiB, 2048 * kKiB}));
   EXPECT_EQ(decision->reason,
             "guest_tx 16 -> 256 KiB: bursts of 100 KiB found no room 30 times; "
             "guest_rx 16 -> 2048 KiB: bursts of 700 KiB found no room 9 times");
@@ -76,7 +76,7 @@ TEST(PairPolicy, TheOtherDirectionComesAlong) {
   Pair pair;
   const auto decision = pair.look(kCrowded, bursts(20 * kKiB, 1));
   ASSERT_TRUE(decision);
-  EXPECT_EQ(decision->next, (RingLengths{256 * kKiB, 32 * kKiB}));
+  EXPECT_EQ(decision->next, (area::Sizes{256 * kKiB, 32 * kKiB}));
   EXPECT_FALSE(Pair().look({}, bursts(9 * kKiB, 1))) << "which is none of its own";
 }
 
@@ -101,13 +101,13 @@ TEST(PairPolicy, ButNotForEver) {
     // Every four seconds: may soon be shorter, and never is.
     (void)pair.look({}, i % 80 == 0 ? full : DemandSample{});
   }
-  EXPECT_EQ(pair.in_use, (RingLengths{16 * kKiB, 1024 * kKiB}));
+  EXPECT_EQ(pair.in_use, (area::Sizes{16 * kKiB, 1024 * kKiB}));
 }
 
 TEST(PairPolicy, NothingIsDecidedWhileASwitchIsUnderWay) {
   Pair pair;
   ASSERT_TRUE(pair.ask(kCrowded, {}));
-  EXPECT_EQ(pair.policy.pending(), (RingLengths{256 * kKiB, 16 * kKiB}));
+  EXPECT_EQ(pair.policy.pending(), (area::Sizes{256 * kKiB, 16 * kKiB}));
   EXPECT_EQ(pair.until_asked(kCrowded, kCrowded, seconds(100)), seconds(100));
 }
 
@@ -180,8 +180,8 @@ TEST(PairPolicy, ItsShareIsKept) {
   Pair pair;
   pair.policy.set_share({64 * kKiB, 64 * kKiB});
   ASSERT_TRUE(pair.look(kCrowded, {}));
-  EXPECT_EQ(pair.in_use, (RingLengths{64 * kKiB, 16 * kKiB}));
-  EXPECT_EQ(pair.policy.wanted(pair.now), (RingLengths{256 * kKiB, 16 * kKiB}));
+  EXPECT_EQ(pair.in_use, (area::Sizes{64 * kKiB, 16 * kKiB}));
+  EXPECT_EQ(pair.policy.wanted(pair.now), (area::Sizes{256 * kKiB, 16 * kKiB}));
   EXPECT_EQ(pair.policy.minimum(), kShort);
 }
 

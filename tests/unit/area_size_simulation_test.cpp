@@ -134,7 +134,7 @@ TEST_P(Steps, AreFollowed) {
     best.push_back(most);
   }
   PairPolicy policy(rules);
-  RingLengths in_use{16 * kKiB, 16 * kKiB};
+  area::Sizes in_use{16 * kKiB, 16 * kKiB};
   Ring ring(GetParam(), in_use.guest_tx);
   Time now{0};
   double bytes_of_ring = 0;
@@ -173,7 +173,7 @@ TEST_P(Steps, AreFollowed) {
 // Bursts and silences in turns, as a guest could send them to wear the host out.
 TEST(Alternation, IsBounded) {
   PairPolicy policy;
-  RingLengths in_use{16 * kKiB, 16 * kKiB};
+  area::Sizes in_use{16 * kKiB, 16 * kKiB};
   Ring ring(area::Demand::End::consumer, in_use.guest_tx);
   int switches = 0;
   for (Time now{0}; now < seconds(200); now += kTick) {

@@ -55,6 +55,17 @@ TEST(Doctor, KernelNetbackIsInTheWay) {
   EXPECT_THAT(text(host, good_daemon(), "kernel-netback"), HasSubstr("vif-1-0"));
 }
 
+TEST(Doctor, ProfilesThatAreNotUsableAreSaid) {
+  auto daemon = good_daemon();
+  EXPECT_THAT(text(good_host(), daemon, "profiles"), HasSubstr("no such check")) << "an older daemon";
+  daemon.profiles = "/var/lib/hushring/profiles.sqlite";
+  EXPECT_EQ(wrong(good_host(), daemon), Names{});
+  EXPECT_EQ(text(good_host(), daemon, "profiles"), daemon.profiles);
+  daemon.profiles_trouble = "the disk is full: make room";
+  EXPECT_EQ(wrong(good_host(), daemon), Names{"profiles"});
+  EXPECT_THAT(text(good_host(), daemon, "profiles"), HasSubstr("make room"));
+}
+
 TEST(Doctor, EachDeviceHasItsFix) {
   auto host = good_host();
   host.gntdev = host.evtchn = host.gntalloc = host.xenbus = host.tun = Node::missing;

@@ -49,6 +49,36 @@ TEST(HushctlPrint, ShowHasIndexesFeaturesSettingsAndStalls) {
     EXPECT_THAT(text, HasSubstr(part));
 }
 
+TEST(HushctlPrint, ShowSaysWhereTheFirstSizeCameFrom) {
+  json vif = kVif;
+  EXPECT_EQ(printed(print_show, vif).find("workload"), std::string::npos) << "of an older daemon";
+  vif["workload"] = "web";
+  vif["first_size"] = {{"guest_tx", 524288U}, {"guest_rx", 65536U}, {"queues", 2}, {"source", "the default"}};
+  EXPECT_THAT(
+      printed(print_show, vif),
+      HasSubstr(
+          "workload web; first areas: guest_tx 512 KiB, guest_rx 64 KiB, up to 2 queues (the default)"));
+}
+
+TEST(HushctlPrint, ProfilesSayWhatCountsAndWhatIsWrong) {
+  const json use{
+      {"guest_tx", 65536U}, {"guest_rx", 4096U}, {"queues", nullptr}, {"at", "2027"}, {"peaks", 3}};
+  const json seen{{"vif", "vif3.0"}, {"guest_tx", 65536U}, {"guest_rx", 4096U}, {"counts", false}};
+  const json pinned{{"workload", "web"}, {"pinned", use}, {"recent", nullptr}, {"seen", json::array({seen})}};
+  const json learned{{"workload", "mail"}, {"pinned", nullptr}, {"recent", use}};
+  const json old{{"workload", "attic"}, {"pinned", nullptr}, {"recent", nullptr}};
+  const std::string text =
+      printed(print_profiles, {{"profiles", {pinned, learned, old}}, {"trouble", "the disk is full"}});
+  for (const char* part :
+       {"WORKLOAD", "web ", "pinned", "64 ", "learned", "too old to count", "the disk is full"})
+    EXPECT_THAT(text, HasSubstr(part));
+  const std::string one = printed(print_profile, pinned);
+  for (const char* part :
+       {"workload web", "pinned at 2027: guest_tx 64 KiB", "queues -", "vif3.0", "too old"})
+    EXPECT_THAT(one, HasSubstr(part));
+  EXPECT_THAT(printed(print_profile, learned), HasSubstr("learned from 3 recent peaks"));
+}
+
 TEST(HushctlPrint, ShowHasTheWordsOfAnAreaAndWhyOneIsRefused) {
   json vif = kVif;
   vif["mode"] = "area";

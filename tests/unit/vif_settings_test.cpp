@@ -72,6 +72,23 @@ TEST(VifSettings, ABadValueIsSaidInOneLineAndTheNextPlaceCounts) {
   EXPECT_EQ(r.complaints[0].line.find('\n'), std::string::npos);
 }
 
+TEST(VifSettings, AWorkloadIsAShortTagOrNone) {
+  const SettingInfo& setting = *find_setting(key::kWorkload);
+  VifSettings into;
+  for (const char* good : {"web", "Build-farm_2.eu", "x", ""}) {
+    EXPECT_TRUE(take(setting, good, into)) << good;
+    EXPECT_EQ(into.workload, good);
+  }
+  const std::string longest(kMaxWorkload, 'w');
+  EXPECT_TRUE(take(setting, longest, into));
+  for (const std::string& bad : {longest + "w", std::string("two words"), std::string("caf\xc3\xa9"),
+                                 std::string("a/b"), std::string("a\0b", 3), std::string("'; DROP")}) {
+    EXPECT_FALSE(take(setting, bad, into)) << bad;
+    EXPECT_EQ(into.workload, longest) << "it stays as it was";
+  }
+  EXPECT_THAT(accepted(setting), HasSubstr("64"));
+}
+
 TEST(VifSettings, AMistypedNameIsSaid) {
   const Resolved r = resolve(std::vector<Said>{{"rte", "1,1", "hushring/default/rte"}});
   ASSERT_EQ(r.complaints.size(), 1U);
@@ -149,7 +166,8 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
                                {key::kPollMin, "14", "a"},
                                {key::kPollMax, "15", "a"},
                                {key::kWire, "7", "a"},
-                               {key::kPortBatch, "8", "a"}};
+                               {key::kPortBatch, "8", "a"},
+                               {key::kWorkload, "web", "a"}};
   VifSettings expected;
   expected.rate = {5, microseconds(6)};
   expected.max_queues = 3;
@@ -173,6 +191,7 @@ TEST(VifSettings, ValuesArriveInTheirMembers) {
   expected.poll_min = microseconds(14);
   expected.poll_max = microseconds(15);
   expected.port_batch = 8;
+  expected.workload = "web";
   EXPECT_EQ(said.size(), kVifSettings);
   EXPECT_EQ(resolve(said).values, expected);
 }

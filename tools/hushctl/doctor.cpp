@@ -127,6 +127,11 @@ Check running(const DaemonFacts& daemon) {
   return {"hush-backd", false, daemon.why_not + " (as root? does it hang? its log tells)"};
 }
 
+Check profiles(const DaemonFacts& daemon) {
+  if (daemon.profiles_trouble.empty()) return {"profiles", true, daemon.profiles};
+  return {"profiles", false, daemon.profiles_trouble};
+}
+
 Check fault_of(const VifFinding& vif) {
   return {"fault-of-" + vif.name, false,
           "cut off: " + vif.fault +
@@ -153,6 +158,7 @@ std::vector<Check> examine(const HostFacts& host, const DaemonFacts& daemon) {
       gntdev_limit(host, daemon.vifs.size()),
       event_channels(host, daemon),
       running(daemon)};
+  if (!daemon.profiles.empty()) checks.push_back(profiles(daemon));
   for (const auto& vif : daemon.vifs) {
     checks.push_back(bridge_of(vif, host));
     if (!vif.fault.empty()) checks.push_back(fault_of(vif));

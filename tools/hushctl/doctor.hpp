@@ -23,6 +23,8 @@ struct DaemonFacts {
   std::string why_not;     // what asking it ended with
   bool not_there = false;  // nobody listens
   std::vector<VifFinding> vifs;
+  std::string profiles = {};          // its file of profiles; empty: it has none
+  std::string profiles_trouble = {};  // why that is not usable, and what to do; empty: it is
 };
 
 struct Check {

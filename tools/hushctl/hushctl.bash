@@ -2,13 +2,17 @@
 # Completion of hushctl for bash.
 _hushctl() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
+  [ "${COMP_WORDS[COMP_CWORD > 1 ? COMP_CWORD - 2 : 0]-}" = profile ] && before="profile $before"
   case $before in
-    hushctl) words="list show stats stalls set unset log-level capture capture-stop doctor version --json --help" ;;
+    profile) words="list show set forget" ;;
+    "profile show" | "profile set" | "profile forget")
+      words=$(hushctl profile list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+    hushctl) words="list show stats stalls set unset log-level capture capture-stop profile doctor version --json --help" ;;
     show | stats | stalls | capture | capture-stop | --vif)
       words=$(hushctl list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     set | unset)
       words="rate max-queues offload-checksum offload-segmentation scatter-gather multicast-control rx-stall-timeout
-        rx-drain-timeout grant-budget" ;;
+        rx-drain-timeout grant-budget workload" ;;
     log-level) words="trace debug info warn error --unset" ;;
     *) words="--vif --domain --mac --default --json --run-dir --timeout" ;;
   esac

@@ -16,7 +16,8 @@ using namespace hush;
 using nlohmann::json;
 
 constexpr char kFooter[] =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such vif or daemon, 4 not permitted, 5 no answer in "
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such vif, workload or daemon, 4 not permitted, 5 no "
+    "answer in "
     "time, "
     "6 doctor found problems.\nData goes to stdout, messages to stderr. xenstore/README.md lists the "
     "settings.";
@@ -26,6 +27,8 @@ struct Options {
   unsigned patience = 5000;  // ms
   bool as_json = false;
   std::string vif, file, root;
+  std::string workload;
+  std::vector<std::string> sizes;  // as tx=512
   std::string key, value, for_vif, for_domain, for_mac;
   bool for_all = false, unset = false;
   double every = 0;  // seconds; 0: once
@@ -107,6 +110,29 @@ int capture(const Options& options) {
   return show(options, request, nullptr, nullptr);
 }
 
+// The words of "tx=512 rx=1024 queues=2" as fields; the daemon says what of them makes no sense.
+int pin(const Options& options) {
+  json request{{"command", "profile-set"}, {"workload", options.workload}};
+  for (const auto& said : options.sizes) {
+    const auto split = said.find('=');
+    const std::string name = said.substr(0, split);
+    if (split == said.npos || (name != "tx" && name != "rx" && name != "queues") || request.contains(name))
+      return failed(error("'" + said + "' is not one of tx=KIB, rx=KIB and queues=N, each once", EINVAL));
+    request[name] = said.substr(split + 1);
+  }
+  return show(options, request, "profile", hushctl::print_profile);
+}
+
+// The file and its trouble are said to people, too.
+int list_profiles(const Options& options) {
+  return show(options, json{{"command", "profile-list"}}, options.as_json ? "profiles" : nullptr,
+              hushctl::print_profiles);
+}
+
+json profile_request(const Options& options, const char* command) {
+  return {{"command", command}, {"workload", options.workload}};
+}
+
 int version(const Options& options) {
   const Answer answer = ask(options, json{{"command", "version"}});
   if (!answer && hushctl::exit_code(answer.error()) != hushctl::kNotFound) return failed(answer.error());
@@ -132,6 +158,11 @@ hushctl::DaemonFacts gather_daemon_facts(const Options& options) {
     facts.vifs.push_back({v.value("vif", ""), v.value("interface", ""), v.value("script", "vif-bridge"),
                           v.value("bridge", ""), v.value("state", "") == "Connected",
                           v.value("queues", json::array()).size(), v.value("fault", "")});
+  // An older daemon has no profiles.
+  if (const Answer profiles = ask(options, json{{"command", "profile-list"}})) {
+    facts.profiles = profiles->value("file", "");
+    facts.profiles_trouble = profiles->value("trouble", "");
+  }
   return facts;
 }
 
@@ -168,6 +199,7 @@ class CommandLine {
     app_.add_flag("-j,--json", options_.as_json, "the answer as JSON");
     add_looking();
     add_changing();
+    add_profiles();
   }
 
   int run(int argc, char** argv) {
@@ -183,7 +215,10 @@ class CommandLine {
 
  private:
   CLI::App* add(const char* name, const char* says, std::function<int()> run) {
-    CLI::App* command = app_.add_subcommand(name, says);
+    return add_below(app_, name, says, std::move(run));
+  }
+  CLI::App* add_below(CLI::App& parent, const char* name, const char* says, std::function<int()> run) {
+    CLI::App* command = parent.add_subcommand(name, says);
     commands_.emplace_back(command, std::move(run));
     return command;
   }
@@ -235,6 +270,27 @@ class CommandLine {
                      [&o] { return show(o, request_of(o, "capture-stop"), nullptr, nullptr); });
     for (auto* command : {start, stop}) command->add_option("vif", options_.vif, "as vif1.0")->required();
     start->add_option("file", options_.file, "where to")->required();
+  }
+
+  void add_profiles() {
+    const auto& o = options_;
+    auto* profile =
+        app_.add_subcommand("profile", "what is known of workloads, which new vifs of them begin with");
+    profile->require_subcommand(1);
+    profile->fallthrough();
+    add_below(*profile, "list", "the workloads, one a line", [&o] { return list_profiles(o); });
+    auto* one = add_below(*profile, "show", "one workload: what was pinned and seen", [&o] {
+      return show(o, profile_request(o, "profile-show"), "profile", hushctl::print_profile);
+    });
+    auto* set =
+        add_below(*profile, "set", "pin what new vifs of a workload begin with", [&o] { return pin(o); });
+    auto* forget = add_below(*profile, "forget", "all that was pinned and learned of a workload", [&o] {
+      return show(o, profile_request(o, "profile-forget"), nullptr, nullptr);
+    });
+    for (auto* command : {one, set, forget})
+      command->add_option("workload", options_.workload, "as the setting workload says it")->required();
+    set->add_option("sizes", options_.sizes, "tx=KIB rx=KIB of the rings, queues=N that are offered at most")
+        ->required();
   }
 
   CLI::App app_{"Shows and steers hush-backd, the back end of Xen's network split driver.", "hushctl"};

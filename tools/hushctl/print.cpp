@@ -84,6 +84,19 @@ std::string microseconds(const json& object, const char* name) {
   return time.is_number_integer() ? std::to_string((time.get<std::int64_t>() + 500) / 1000) : "-";
 }
 
+std::string kib(const json& object, const char* name) {
+  const json& bytes = field(object, name);
+  return bytes.is_number_unsigned() ? std::to_string(bytes.get<std::uint64_t>() / 1024) : "-";
+}
+
+void print_first_size(std::ostream& out, const json& vif) {
+  const json& first = field(vif, "first_size");
+  if (!first.is_object()) return;
+  out << "  workload " << text(vif, "workload") << "; first areas: guest_tx " << kib(first, "guest_tx")
+      << " KiB, guest_rx " << kib(first, "guest_rx") << " KiB, up to " << text(first, "queues") << " queues ("
+      << text(first, "source") << ")\n";
+}
+
 void print_polling(std::ostream& out, const json& polling) {
   if (!polling.is_object()) return;  // of an older daemon
   out << "  before a sleep polled: " << text(polling, "mode") << ", " << microseconds(polling, "least_ns")
@@ -177,6 +190,7 @@ void print_show(std::ostream& out, const json& vif) {
   for (const auto& stall : field(vif, "stalls"))
     out << "  queue " << text(stall, "queue") << " stalled for " << text(stall, "since_ms")
         << " ms: " << text(stall, "cause") << '\n';
+  print_first_size(out, vif);
   print_polling(out, field(vif, "polling"));
   print_polls(out, field(vif, "polls"));
   print_queues(out, field(vif, "queues"));
@@ -207,6 +221,40 @@ void print_change(std::ostream& out, const json& answer) {
         << text(after, "value") << " (" << text(after, "source") << ")\n";
   }
   if (field(answer, "vifs").empty()) out << "no vif's value changed\n";
+}
+
+void print_profiles(std::ostream& out, const json& answer) {
+  Rows rows{
+      {"WORKLOAD", "guest_tx KiB", "guest_rx KiB", "queues", "from", "peaks", "observations", "last seen"}};
+  for (const auto& p : field(answer, "profiles")) {
+    const bool pinned = field(p, "pinned").is_object();
+    const json& use = field(p, pinned ? "pinned" : "recent");
+    rows.push_back({text(p, "workload"), kib(use, "guest_tx"), kib(use, "guest_rx"), text(use, "queues"),
+                    pinned            ? "pinned"
+                    : use.is_object() ? "learned"
+                                      : "too old to count",
+                    text(p, "peaks"), text(p, "observations"), text(p, "last_seen")});
+  }
+  print_table(out, rows);
+  if (text(answer, "trouble") != "-") out << text(answer, "trouble") << '\n';
+}
+
+void print_profile(std::ostream& out, const json& profile) {
+  out << "workload " << text(profile, "workload") << '\n';
+  if (const json& pin = field(profile, "pinned"); pin.is_object())
+    out << "  pinned at " << text(pin, "at") << ": guest_tx " << kib(pin, "guest_tx") << " KiB, guest_rx "
+        << kib(pin, "guest_rx") << " KiB, queues " << text(pin, "queues") << '\n';
+  if (const json& recent = field(profile, "recent"); recent.is_object())
+    out << "  learned from " << text(recent, "peaks") << " recent peaks: guest_tx " << kib(recent, "guest_tx")
+        << " KiB, guest_rx " << kib(recent, "guest_rx") << " KiB, queues " << text(recent, "queues") << '\n';
+  if (field(profile, "seen").empty()) return;
+  Rows rows{{"  vif", "guest_tx KiB", "guest_rx KiB", "queues", "observations", "first seen", "last seen",
+             "counts"}};
+  for (const auto& s : field(profile, "seen"))
+    rows.push_back({"  " + text(s, "vif"), kib(s, "guest_tx"), kib(s, "guest_rx"), text(s, "queues"),
+                    text(s, "observations"), text(s, "first_seen"), text(s, "last_seen"),
+                    field(s, "counts") == true ? "yes" : "too old"});
+  print_table(out, rows);
 }
 
 void print_log_level(std::ostream& out, const json& answer) {

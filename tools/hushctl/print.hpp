@@ -12,7 +12,9 @@ void print_list(std::ostream& out, const nlohmann::json& vifs);
 void print_show(std::ostream& out, const nlohmann::json& vif);
 void print_stats(std::ostream& out, const nlohmann::json& vifs);
 void print_stalls(std::ostream& out, const nlohmann::json& stalls);
-void print_change(std::ostream& out, const nlohmann::json& answer);  // of set and unset
+void print_change(std::ostream& out, const nlohmann::json& answer);    // of set and unset
+void print_profiles(std::ostream& out, const nlohmann::json& answer);  // of profile-list
+void print_profile(std::ostream& out, const nlohmann::json& profile);
 void print_log_level(std::ostream& out, const nlohmann::json& answer);
 
 }  // namespace hush::hushctl

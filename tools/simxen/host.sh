@@ -124,7 +124,7 @@ host_create() { "$host_bin/simxen" create "$1" >>"$host_logs/simxen.log" 2>&1 &&
 
 # host_backd [OPTION...]: hush-backd in Dom0, ready when this returns.
 host_backd() {
-  host_start backd 0 "$host_bin/hush-backd" --run-dir "$host_run" "$@"
+  host_start backd 0 "$host_bin/hush-backd" --run-dir "$host_run" --profiles "$host_run/profiles.sqlite" "$@"
   host_wait backd ready
 }
 
