@@ -1,9 +1,9 @@
 // What is counted of a direction: bursts, and where one has no end.
-#include "common/area/demand.hpp"
-
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+
+#include "common/area/demand.hpp"
 
 namespace hush::area {
 namespace {
@@ -107,8 +107,8 @@ TEST_P(Either, StallsAreThoseOfTheirBurst) {
   EXPECT_EQ(sample.bursts[12].stalls, 5U) << "the burst of 6600 bytes";
 }
 
-// A ring of 1000 bytes, and a producer that sleeps each time that it is full: its consumer finds it full, then
-// empty.
+// A ring of 1000 bytes, and a producer that sleeps each time that it is full: its consumer finds it full,
+// then empty.
 TEST(Demand, AConsumerThatDrainedAFullRingHasNotSeenTheEndOfABurst) {
   Demand demand(Demand::End::consumer);
   for (int i = 0; i < 9; ++i) {
