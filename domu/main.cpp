@@ -83,8 +83,8 @@ Result<void> serve(const Options& options) {
   domu::Guest guest{loop, **store, std::move(*shares), std::move(*thread), *wake_cost};
   domu::VifManager manager{guest};
   const Daemon daemon{loop, manager};
-  if (auto added = manager.add({options.device, options.tap, options.up,
-                                options.path == "auto", options.area_ring * 1024, options.settings});
+  if (auto added = manager.add({options.device, options.tap, options.up, options.path == "auto",
+                                options.area_ring * 1024, options.settings});
       !added)
     return added;
   loop.run();
@@ -128,8 +128,9 @@ int main(int argc, char** argv) {
                  "auto: an area where the back end takes it, else the rings of netif.h; netif: those always")
       ->check(CLI::IsMember({"auto", "netif"}))
       ->capture_default_str();
-  app.add_option("--area-ring", options.area_ring,
-                 "KiB of each of the area's two rings at first, a power of two; default: as the back end advises")
+  app.add_option(
+         "--area-ring", options.area_ring,
+         "KiB of each of the area's two rings at first, a power of two; default: as the back end advises")
       ->check(CLI::Range(area::kMinRing / 1024, area::kMaxRing / 1024))
       ->check([](const std::string& text) {
         return std::has_single_bit(std::stoul(text)) ? std::string() : "must be a power of two";

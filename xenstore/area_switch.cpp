@@ -48,10 +48,18 @@ std::string queue_path(const std::string& directory, std::size_t queue, std::siz
   return queue_directory(directory, static_cast<std::uint32_t>(queue), queues);
 }
 
-std::string area_offer_path(const std::string& directory) { return at(directory, key::kHushAreaOffer); }
-std::string area_declined_path(const std::string& directory) { return at(directory, key::kHushAreaDeclined); }
-std::string area_target_path(const std::string& directory) { return at(directory, key::kHushAreaTarget); }
-std::string area_reply_path(const std::string& directory) { return at(directory, key::kHushAreaAnswer); }
+std::string area_offer_path(const std::string& directory) {
+  return at(directory, key::kHushAreaOffer);
+}
+std::string area_declined_path(const std::string& directory) {
+  return at(directory, key::kHushAreaDeclined);
+}
+std::string area_target_path(const std::string& directory) {
+  return at(directory, key::kHushAreaTarget);
+}
+std::string area_reply_path(const std::string& directory) {
+  return at(directory, key::kHushAreaAnswer);
+}
 
 Result<void> write_area_target(Client& client, VifId vif, const std::string& directory,
                                const AreaTarget& target) {

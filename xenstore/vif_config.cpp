@@ -151,8 +151,8 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
                                  std::uint32_t max_queues, std::chrono::milliseconds area_stall,
                                  std::optional<area::Sizes> first_areas) {
   const std::string directory = backend_path(id);
-  for (const char* stale :
-       {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaFirst, key::kHushAreaTarget, key::kHushAreaAnswer})
+  for (const char* stale : {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaFirst,
+                            key::kHushAreaTarget, key::kHushAreaAnswer})
     if (auto done = view.remove(at(directory, stale)); !done) return done;
   for (std::uint32_t i = 0; i < kMaxQueues; ++i)
     if (auto done = view.remove(queue_directory(directory, i, kMaxQueues)); !done) return done;

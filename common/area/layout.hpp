@@ -88,13 +88,13 @@ struct Side {
   const shm::SharedByte* peer_lives;
 };
 [[nodiscard]] inline Side back_side(const View& view) {
-  return {&view.page->guest_tx, guest_tx_ring(view.rings, view.header), view.header.guest_tx_max_frame,
-          &view.page->guest_rx, guest_rx_ring(view.rings, view.header), view.header.guest_rx_max_frame,
+  return {&view.page->guest_tx,   guest_tx_ring(view.rings, view.header), view.header.guest_tx_max_frame,
+          &view.page->guest_rx,   guest_rx_ring(view.rings, view.header), view.header.guest_rx_max_frame,
           &view.page->front_lives};
 }
 [[nodiscard]] inline Side front_side(const View& view) {
-  return {&view.page->guest_rx, guest_rx_ring(view.rings, view.header), view.header.guest_rx_max_frame,
-          &view.page->guest_tx, guest_tx_ring(view.rings, view.header), view.header.guest_tx_max_frame,
+  return {&view.page->guest_rx,  guest_rx_ring(view.rings, view.header), view.header.guest_rx_max_frame,
+          &view.page->guest_tx,  guest_tx_ring(view.rings, view.header), view.header.guest_tx_max_frame,
           &view.page->back_lives};
 }
 
@@ -117,7 +117,9 @@ constexpr Header header_of(std::uint32_t generation, std::uint32_t guest_tx_ring
   return header;
 }
 
-constexpr Sizes sizes_of(const Header& header) { return {header.guest_tx_ring, header.guest_rx_ring}; }
+constexpr Sizes sizes_of(const Header& header) {
+  return {header.guest_tx_ring, header.guest_rx_ring};
+}
 
 // The shortest ring that takes frames of this length, within the limits.
 constexpr std::uint32_t least_ring(std::uint32_t max_frame) {

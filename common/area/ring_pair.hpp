@@ -50,8 +50,9 @@ class RingPair {
     next_ = next;
     in.allow_switch(true);
   }
-  // It is not ready any more: a SWITCH is a fault again. False: there was one already. withdrawn: the other end
-  // has said that there will be none; otherwise false as well where there may be one in what is not read yet.
+  // It is not ready any more: a SWITCH is a fault again. False: there was one already. withdrawn: the other
+  // end has said that there will be none; otherwise false as well where there may be one in what is not read
+  // yet.
   [[nodiscard]] bool unstage(bool withdrawn) {
     if (!next_ || (!withdrawn && !in.is_empty())) return false;
     next_.reset();

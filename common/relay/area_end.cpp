@@ -72,8 +72,8 @@ std::uint64_t AreaEnd::turn() {
   return came == 0 && (crossed || exchange.taken.dropped || exchange.given.dropped) ? 1 : came;
 }
 
-// Before anything is settled. The peer's index of the other direction is looked at now and then: a look at each
-// turn would fetch its cache line for each frame of a slow exchange.
+// Before anything is settled. The peer's index of the other direction is looked at now and then: a look at
+// each turn would fetch its cache line for each frame of a slow exchange.
 void AreaEnd::count_demand(const Exchange& exchange) {
   constexpr std::uint32_t kLookEach = 64U << 10;
   const Tally& taken = exchange.taken;
@@ -235,7 +235,8 @@ void AreaEnd::wait_for_credit() {
 // The timer runs as long as the ring to the peer is not empty when it is looked at: once a bound, whatever
 // goes through the ring in between.
 void AreaEnd::watch() {
-  if (progress_.look(rings_.out.consumed(), rings_.out.waiting()) == Progress::Verdict::moves) moved_ = Clock::now();
+  if (progress_.look(rings_.out.consumed(), rings_.out.waiting()) == Progress::Verdict::moves)
+    moved_ = Clock::now();
   watching_ = true;
   watch_timer_.expires_after(stall_);
   watch_timer_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& stopped) {

@@ -33,7 +33,8 @@ class AreaEnd final : private event::Served {
     std::function<void(std::string_view reason)>
         fault;  // once: the peer lied, or the port is lost; it has stopped
     std::function<void(std::optional<Standstill>)> stall;  // the peer stands still; none: not any more
-    std::function<void()> moved;  // both directions are in the next area: the one before is not touched any more
+    std::function<void()>
+        moved;  // both directions are in the next area: the one before is not touched any more
     std::function<void()> stirs = {};  // the first frame after demands() that were nothing
   };
 

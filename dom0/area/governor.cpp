@@ -7,7 +7,9 @@
 namespace hush::dom0 {
 namespace {
 
-Time now_is() { return std::chrono::steady_clock::now().time_since_epoch(); }
+Time now_is() {
+  return std::chrono::steady_clock::now().time_since_epoch();
+}
 
 std::string in_kib(const area::Sizes& sizes) {
   return fmt::format("{} + {} KiB", sizes.guest_tx / 1024, sizes.guest_rx / 1024);
@@ -15,6 +17,14 @@ std::string in_kib(const area::Sizes& sizes) {
 
 bool is_empty(const PairSample& sample) {
   return sample.guest_tx.bytes + sample.guest_rx.bytes + sample.guest_tx.stalls + sample.guest_rx.stalls == 0;
+}
+
+// Who gets what it wants is not held to it: what it wants changes before the next look.
+area::Sizes limits_of(const area::Sizes& share, const area::Sizes& wanted) {
+  const auto limit = [](std::uint32_t got, std::uint32_t asked) {
+    return got < asked ? got : area::kMaxRing;
+  };
+  return {limit(share.guest_tx, wanted.guest_tx), limit(share.guest_rx, wanted.guest_rx)};
 }
 
 }  // namespace
@@ -67,14 +77,17 @@ void AreaGovernor::ended(PairId id, SwitchEnd end, const std::string& why) {
   if (end == SwitchEnd::moved) {
     ++entry.switches;
     entry.last_reason = std::exchange(entry.pending_reason, {});
+    entry.last_failure.clear();
     spdlog::info("{}: goes on in an area of {}, generation {}: {}", entry.pair.name,
                  in_kib(area::sizes_of(header)), header.generation, entry.last_reason);
     entry.policy.on_switched(now, area::sizes_of(header));
   } else {
     ++entry.failures;
     entry.pending_reason.clear();
+    // A guest without memory is asked again and again, and says the same.
+    spdlog::log(why == entry.last_failure ? spdlog::level::debug : spdlog::level::warn,
+                "{}: stays in its area of {}: {}", entry.pair.name, in_kib(area::sizes_of(header)), why);
     entry.last_failure = why;
-    spdlog::warn("{}: stays in its area of {}: {}", entry.pair.name, in_kib(area::sizes_of(header)), why);
     entry.policy.on_failed(now);
   }
   stirs(id);
@@ -105,10 +118,12 @@ void AreaGovernor::tick() {
   bool active = false;
   which = 0;
   for (auto& [id, entry] : pairs_) {
-    entry.policy.set_share(shares[which++]);
+    entry.policy.set_share(limits_of(shares[which], holdings[which].wanted));
     active = active || entry.active;
+    ++which;
   }
-  for (const auto& [at, decision] : decisions) advise(std::next(pairs_.begin(), static_cast<std::ptrdiff_t>(at))->second, at, decision);
+  for (const auto& [at, decision] : decisions)
+    advise(std::next(pairs_.begin(), static_cast<std::ptrdiff_t>(at))->second, at, decision);
   if (active) arm();
 }
 
@@ -135,9 +150,10 @@ void AreaGovernor::advise(Entry& entry, std::size_t which, const PairDecision& d
   const auto least = [](std::uint32_t next, std::uint32_t now, std::uint32_t min) {
     return next < now ? std::min(next, min) : now;
   };
-  const auto sizes = fitting(budget_of(settings_.area_budget().bytes, holdings), holdings, which, decision.next,
-                             {least(decision.next.guest_tx, in_use.guest_tx, minimum.guest_tx),
-                              least(decision.next.guest_rx, in_use.guest_rx, minimum.guest_rx)});
+  const auto sizes =
+      fitting(budget_of(settings_.area_budget().bytes, holdings), holdings, which, decision.next,
+              {least(decision.next.guest_tx, in_use.guest_tx, minimum.guest_tx),
+               least(decision.next.guest_rx, in_use.guest_rx, minimum.guest_rx)});
   if (!sizes || *sizes == in_use) return entry.policy.on_postponed();
   if (!entry.pair.areas->advise(*sizes)) return entry.policy.on_failed(now_is());
   entry.pending_reason = decision.reason;
@@ -167,7 +183,9 @@ bool AreaGovernor::has_room(std::uint64_t bytes) const {
   return taken_bytes() + bytes <= settings_.area_budget().bytes;
 }
 
-std::uint64_t AreaGovernor::taken_bytes() const { return taken(holdings()); }
+std::uint64_t AreaGovernor::taken_bytes() const {
+  return taken(holdings());
+}
 
 AreaGovernor::Look AreaGovernor::look_at(PairId id, const Entry& entry) const {
   const auto& areas = *entry.pair.areas;

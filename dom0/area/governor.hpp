@@ -39,8 +39,8 @@ class AreaGovernor {
   AreaGovernor& operator=(const AreaGovernor&) = delete;
 
   struct Pair {
-    std::string name;     // for the log
-    QueueAreas* areas;    // there until it leaves
+    std::string name;   // for the log
+    QueueAreas* areas;  // there until it leaves
     std::function<PairSample()> sample;
     PairRules rules;
   };

@@ -10,9 +10,9 @@ std::optional<Stall> stall_of(const std::optional<relay::Standstill>& standstill
 }  // namespace
 
 Result<std::unique_ptr<AreaQueue>> AreaQueue::connect(Worker& worker, DomId peer,
-                                                   const xenstore::QueueAddress& address,
-                                                   std::unique_ptr<relay::Port> port,
-                                                   QueueCounters& counters) {
+                                                      const xenstore::QueueAddress& address,
+                                                      std::unique_ptr<relay::Port> port,
+                                                      QueueCounters& counters) {
   std::unique_ptr<AreaQueue> queue{new AreaQueue(worker, std::move(port), counters)};
   if (auto bound = queue->bind(peer, address); !bound) return bound.error();
   return queue;
@@ -47,10 +47,8 @@ Result<void> AreaQueue::bind(DomId peer, const xenstore::QueueAddress& address) 
 void AreaQueue::begin(const area::View& area, QueueTimeouts timeouts, Reports reports,
                       std::function<void()> moved, std::function<void()> stirs) {
   area_ = area;
-  const relay::AreaEnd::Setup end{.area = area::back_side(area),
-                                  .in_port = tx_port_,
-                                  .out_port = rx_port_,
-                                  .stall = timeouts.area_stall};
+  const relay::AreaEnd::Setup end{
+      .area = area::back_side(area), .in_port = tx_port_, .out_port = rx_port_, .stall = timeouts.area_stall};
   end_ = std::make_unique<relay::AreaEnd>(
       thread_, end, *port_, counters_.area,
       relay::AreaEnd::Reports{

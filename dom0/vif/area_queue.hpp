@@ -1,5 +1,5 @@
-// A queue of a vif on the area path: its event channels, and the port behind it. The areas that it works in are
-// the control thread's (QueueAreas), and there as long as the queue is not stopped.
+// A queue of a vif on the area path: its event channels, and the port behind it. The areas that it works in
+// are the control thread's (QueueAreas), and there as long as the queue is not stopped.
 #pragma once
 #include <memory>
 #include <optional>
@@ -16,8 +16,9 @@ class AreaQueue final : public Queue, private relay::Meter {
   // Binds the channels; the error is the reason of a refusal. counters stay the caller's and outlive the
   // queue.
   static Result<std::unique_ptr<AreaQueue>> connect(Worker& worker, DomId peer,
-                                                 const xenstore::QueueAddress& address,
-                                                 std::unique_ptr<relay::Port> port, QueueCounters& counters);
+                                                    const xenstore::QueueAddress& address,
+                                                    std::unique_ptr<relay::Port> port,
+                                                    QueueCounters& counters);
   ~AreaQueue() override;
   // Own, of guest_tx's channel: for the last word of a mapping.
   [[nodiscard]] EvtchnPort tx_port() const { return tx_port_; }

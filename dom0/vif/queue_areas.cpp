@@ -26,8 +26,8 @@ OfferStep judge_offer(std::uint32_t offered, std::uint32_t last, std::uint32_t n
 }
 
 Result<std::unique_ptr<QueueAreas>> QueueAreas::begin(Setup setup, const xenstore::AreaAddress& first) {
-  auto area = MappedArea::map(setup.grants, setup.vif.domid, first, setup.max_pages, setup.port,
-                              judge_first_area);
+  auto area =
+      MappedArea::map(setup.grants, setup.vif.domid, first, setup.max_pages, setup.port, judge_first_area);
   if (!area) return area.error();
   return std::unique_ptr<QueueAreas>{new QueueAreas(std::move(setup), std::move(*area))};
 }
@@ -48,8 +48,8 @@ bool QueueAreas::advise(area::Sizes sizes) {
   if (switching() || sizes == area::sizes_of(header())) return false;
   // Watched from the first advice on: most pairs never need it, and the store's watches are counted.
   if (watches_.empty())
-    for (const std::string& path : {xenstore::area_offer_path(setup_.frontend),
-                                    xenstore::area_declined_path(setup_.frontend)})
+    for (const std::string& path :
+         {xenstore::area_offer_path(setup_.frontend), xenstore::area_declined_path(setup_.frontend)})
       if (auto done = watches_.add(path, [this] { look(); }); !done) {
         watches_.clear();
         spdlog::warn("{}: its area stays as it is: {}", setup_.name, done.error().text);
@@ -72,7 +72,8 @@ void QueueAreas::look() {
   const std::uint32_t offered = *offer ? (*offer)->generation : 0;
   const OfferStep step = judge_offer(offered, last_offered_, next_ ? next_->header().generation : 0,
                                      advised_.has_value() && !next_);
-  if (step.drop_next && drop_next(true)) give_up(SwitchEnd::abandoned, "the front end has withdrawn its area");
+  if (step.drop_next && drop_next(true))
+    give_up(SwitchEnd::abandoned, "the front end has withdrawn its area");
   if (offered > last_offered_) last_offered_ = offered;
   if (step.take)
     take(**offer);
@@ -86,12 +87,11 @@ void QueueAreas::look() {
 }
 
 void QueueAreas::take(const xenstore::AreaOffer& offer) {
-  auto area = MappedArea::map(setup_.grants, setup_.vif.domid, offer.address, setup_.max_pages, setup_.port,
-                              [&](const area::Header& next) {
-                                return area::refusal_to_follow(
-                                    next, header(), offer.generation,
-                                    advised_->rings);
-                              });
+  auto area =
+      MappedArea::map(setup_.grants, setup_.vif.domid, offer.address, setup_.max_pages, setup_.port,
+                      [&](const area::Header& next) {
+                        return area::refusal_to_follow(next, header(), offer.generation, advised_->rings);
+                      });
   if (!area) {
     refuse(offer.generation, area.error().text);
     return give_up(SwitchEnd::refused, area.error().text);
@@ -107,8 +107,7 @@ void QueueAreas::take(const xenstore::AreaOffer& offer) {
 
 void QueueAreas::refuse(std::uint32_t generation, const std::string& why) {
   spdlog::warn("{}: the area of generation {} is refused: {}", setup_.name, generation, why);
-  if (auto done =
-          xenstore::write_area_reply(setup_.store, setup_.vif, setup_.directory, {generation, why});
+  if (auto done = xenstore::write_area_reply(setup_.store, setup_.vif, setup_.directory, {generation, why});
       !done)
     spdlog::warn("{}: {}", setup_.name, done.error().text);
 }

@@ -83,24 +83,25 @@ class QueueAreas {
   std::chrono::milliseconds patience_{};
   MappedArea in_use_;
   std::optional<MappedArea> next_;
-  std::uint32_t last_offered_;          // highest generation that was offered
-  std::uint32_t advices_ = 0;           // so far
+  std::uint32_t last_offered_;  // highest generation that was offered
+  std::uint32_t advices_ = 0;   // so far
   std::optional<xenstore::AreaTarget> advised_;
   boost::asio::steady_timer late_;
-  std::string trouble_;  // of the keys, as it was said last
+  std::string trouble_;                                         // of the keys, as it was said last
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the timer on its way
   xenstore::Watches watches_;  // last: their handlers are called until they go
 };
 
 // What is to be done now that the front end offers this, or nothing.
 struct OfferStep {
-  bool drop_next = false;    // the one that was mapped is withdrawn
-  bool take = false;         // map what is offered
+  bool drop_next = false;     // the one that was mapped is withdrawn
+  bool take = false;          // map what is offered
   std::string_view refuse{};  // not empty: answer this
   bool operator==(const OfferStep&) const = default;
 };
-// offered: its generation, 0: none. last: the highest that was seen before. next: that is mapped for the next,
-// 0: none. advised: an advice is in force.
-[[nodiscard]] OfferStep judge_offer(std::uint32_t offered, std::uint32_t last, std::uint32_t next, bool advised);
+// offered: its generation, 0: none. last: the highest that was seen before. next: that is mapped for the
+// next, 0: none. advised: an advice is in force.
+[[nodiscard]] OfferStep judge_offer(std::uint32_t offered, std::uint32_t last, std::uint32_t next,
+                                    bool advised);
 
 }  // namespace hush::dom0

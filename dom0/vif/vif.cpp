@@ -272,8 +272,8 @@ void Vif::choose_first_size() {
   const auto set = [](const xenstore::RingSize& ring) {
     return ring.kib == 0 ? std::nullopt : std::optional(ring.bytes());
   };
-  const SizeSources sources{
-      set(settings_.values.area_tx), set(settings_.values.area_rx), workload_, known ? host_.profiles->find(workload_) : std::nullopt, running};
+  const SizeSources sources{set(settings_.values.area_tx), set(settings_.values.area_rx), workload_,
+                            known ? host_.profiles->find(workload_) : std::nullopt, running};
   first_size_ = dom0::first_size(sources,
                                  {.least_ring = area::kMinRing,
                                   .most_ring = area::kMaxRing,
@@ -285,7 +285,8 @@ void Vif::choose_first_size() {
   const auto room = host_.governor.first(wanted, {std::min(wanted.guest_tx, area::kMinRingOfOffloads),
                                                   std::min(wanted.guest_rx, area::kMinRingOfOffloads)});
   if (room == wanted) return;
-  first_size_.source += room ? ", less for want of room (area-budget)" : ", but there is no room (area-budget)";
+  first_size_.source +=
+      room ? ", less for want of room (area-budget)" : ", but there is no room (area-budget)";
   first_size_.guest_tx = room ? room->guest_tx : 0;
   first_size_.guest_rx = room ? room->guest_rx : 0;
 }

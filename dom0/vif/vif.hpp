@@ -32,9 +32,9 @@ struct Host {
   xenstore::Client& store;
   std::vector<Worker> workers;
   Settings& settings;
-  poll::Time wake_cost;  // of a sleep and a wake-up on this machine
+  poll::Time wake_cost;    // of a sleep and a wake-up on this machine
   xen::GrantTable grants;  // of the control thread: for areas
-  QueueLedger ledger{};  // queues of all vifs
+  QueueLedger ledger{};    // queues of all vifs
   Wires wires{};
   ProfileStore* profiles = nullptr;  // null: nothing is learned
   RunningUses running{};

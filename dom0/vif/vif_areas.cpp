@@ -28,7 +28,8 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   if (!port) return port.error();
   Worker& worker = host_.least_loaded();
   auto queue = worker.thread->call([&] {
-    return AreaQueue::connect(worker, id_.domid, frontend.queues[number], std::move(*port), counters_[number]);
+    return AreaQueue::connect(worker, id_.domid, frontend.queues[number], std::move(*port),
+                              counters_[number]);
   });
   if (!queue) return queue.error();
   const EvtchnPort channel = (*queue)->tx_port();
@@ -37,21 +38,21 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
     return error("no room for it in what the areas of this host may take (hushring/area-budget)");
 
   const std::size_t queues = frontend.queues.size();
-  auto areas = QueueAreas::begin(
-      {.loop = host_.loop,
-       .store = host_.store,
-       .grants = host_.grants,
-       .vif = id_,
-       .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
-       .frontend = xenstore::queue_path(frontend_, number, queues),
-       .port = channel,
-       .max_pages = max_area_pages(),
-       .name = queues == 1 ? name() : name() + ": queue " + std::to_string(number),
-       .on_end = [this, number](SwitchEnd end,
-                                const std::string& why) {
-         host_.governor.ended({id_, number}, end, why);
-       }},
-      *frontend.queues[number].area);
+  auto areas =
+      QueueAreas::begin({.loop = host_.loop,
+                         .store = host_.store,
+                         .grants = host_.grants,
+                         .vif = id_,
+                         .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
+                         .frontend = xenstore::queue_path(frontend_, number, queues),
+                         .port = channel,
+                         .max_pages = max_area_pages(),
+                         .name = queues == 1 ? name() : name() + ": queue " + std::to_string(number),
+                         .on_end =
+                             [this, number](SwitchEnd end, const std::string& why) {
+                               host_.governor.ended({id_, number}, end, why);
+                             }},
+                        *frontend.queues[number].area);
   if (!areas) return areas.error();
   queues_.back().areas = std::move(*areas);
   if (settings_.values.port == xenstore::PortKind::wire &&
@@ -81,21 +82,20 @@ void Vif::start_area(std::size_t number) {
     queue.start();
   });
   set_limits(placed);
-  placed.areas->serve({.stage = [&thread, &queue](const area::View& next) {
-                         thread.call([&] { queue.stage(next); });
-                       },
-                       .unstage = [&thread, &queue](bool withdrawn) {
-                         return thread.call([&] { return queue.unstage(withdrawn); });
-                       }},
-                      settings_.values.area_stall);
+  placed.areas->serve(
+      {.stage = [&thread, &queue](const area::View& next) { thread.call([&] { queue.stage(next); }); },
+       .unstage = [&thread,
+                   &queue](bool withdrawn) { return thread.call([&] { return queue.unstage(withdrawn); }); }},
+      settings_.values.area_stall);
   const auto sample = [&thread, &queue] {
     const auto asked = thread.call([&] { return queue.demands(); });
     return PairSample{asked.in, asked.out};
   };
-  host_.governor.join({id_, number}, {.name = queues_.size() == 1 ? name() : name() + ": queue " + std::to_string(number),
-                                      .areas = placed.areas.get(),
-                                      .sample = sample,
-                                      .rules = area_rules(number)});
+  host_.governor.join({id_, number},
+                      {.name = queues_.size() == 1 ? name() : name() + ": queue " + std::to_string(number),
+                       .areas = placed.areas.get(),
+                       .sample = sample,
+                       .rules = area_rules(number)});
 }
 
 PairRules Vif::area_rules(std::size_t number) const {

@@ -44,9 +44,9 @@ class AreaLink {
   // The longest frame that may be sent.
   [[nodiscard]] std::uint32_t max_frame() const { return rings_.out.max_frame(); }
   // A place for a frame of 14 to max_frame() bytes, in one piece; null where there is no room now. It is the
-  // application's until commit(), or the next step() or wait() of its DirectVif: what is not committed by then
-  // is to be reserved anew (it may have moved to another area). Room comes back when the other end releases it:
-  // publish(), and wait with Wanted::room.
+  // application's until commit(), or the next step() or wait() of its DirectVif: what is not committed by
+  // then is to be reserved anew (it may have moved to another area). Room comes back when the other end
+  // releases it: publish(), and wait with Wanted::room.
   [[nodiscard]] std::byte* reserve(std::uint32_t length) { return rings_.out.reserve(length); }
   // Is there room for a burst of frames of this length? (Of a burst that half of the ring does not hold: for
   // as much as that holds.) Who sends without end waits for whole bursts: both ends are busier with a full
@@ -166,8 +166,8 @@ class AreaLink {
   xen::SharedPages netif_rings_;  // which the protocol wants to be named, and nobody uses
   xen::GrantShare& shares_;
   DomId peer_;
-  std::optional<domu::SharedArea> area_;        // until it is taken
-  std::unique_ptr<domu::QueueAreas> areas_;     // from then on
+  std::optional<domu::SharedArea> area_;     // until it is taken
+  std::unique_ptr<domu::QueueAreas> areas_;  // from then on
   relay::EndCounters& counters_;
   area::RingPair rings_;
   relay::Tally sent_, received_;  // of the burst so far

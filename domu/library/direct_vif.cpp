@@ -37,8 +37,8 @@ DirectVif::Descriptor::~Descriptor() {
 }
 
 Result<std::unique_ptr<DirectVif>> DirectVif::open(Options options) {
-  if (options.ring != 0 && (!std::has_single_bit(options.ring) || options.ring < area::kMinRing ||
-                            options.ring > area::kMaxRing))
+  if (options.ring != 0 &&
+      (!std::has_single_bit(options.ring) || options.ring < area::kMinRing || options.ring > area::kMaxRing))
     return error("a ring of " + std::to_string(options.ring) +
                      " bytes: it must be a power of two from 4 KiB to 32 MiB",
                  EINVAL);
@@ -119,14 +119,13 @@ area::Sizes DirectVif::first_sizes(const std::string& backend) const {
 Result<void> DirectVif::serve(const xenstore::FrontendSettings& settings) {
   refused_ = xenstore::read_area_refusal(store_->view(), settings.backend);
   if (!refused_.empty()) return {};  // step() has it cut off, which cannot be done from in here
-  auto started = link_->start({.loop = loop_,
-                               .store = *store_,
-                               .device = handshake_->directory(),
-                               .backend = settings.backend,
-                               .say = [this](const std::string& text) {
-                                 say(domu::Handshake::Weight::info, text);
-                               }},
-                              xenstore::read_area_stall(store_->view(), settings.backend));
+  auto started =
+      link_->start({.loop = loop_,
+                    .store = *store_,
+                    .device = handshake_->directory(),
+                    .backend = settings.backend,
+                    .say = [this](const std::string& text) { say(domu::Handshake::Weight::info, text); }},
+                   xenstore::read_area_stall(store_->view(), settings.backend));
   if (!started) return started;
   up_ = link_.get();
   ++connects_;

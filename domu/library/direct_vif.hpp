@@ -44,7 +44,7 @@ namespace hush {
 class DirectVif final : private domu::Handshake::Owner {
  public:
   struct Options {
-    std::uint32_t device = 0;          // number of the vif: device/vif/N
+    std::uint32_t device = 0;  // number of the vif: device/vif/N
     // Bytes of each ring at first: a power of two from 4 KiB to 32 MiB. 0: as the back end advises, or else 1
     // MiB. It bounds the longest frame: half of the ring. Later the back end may advise other rings, and the
     // vif moves there with all that is on its way; frames never get shorter by it.

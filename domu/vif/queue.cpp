@@ -71,8 +71,8 @@ Result<void> Queue::share_buffers() {
 void Queue::share_area() {
   for (area::Sizes sizes = setup_.area;;) {
     auto area = SharedArea::create(
-        shares_, setup_.peer,
-        area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx), tx_port_);
+        shares_, setup_.peer, area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx),
+        tx_port_);
     if (area) {
       area_ = std::move(*area);
       return;
@@ -138,23 +138,22 @@ Result<void> Queue::start_area(const AreaPlace& place, std::chrono::milliseconds
                         .device = place.device,
                         .own = xenstore::queue_path(place.device, place.number, place.queues),
                         .backend = xenstore::queue_path(place.backend, place.number, place.queues),
-                        .move = [this](const area::View& next) {
-                          thread_.call([&] { area_end_->move(area::front_side(next)); });
-                        },
+                        .move =
+                            [this](const area::View& next) {
+                              thread_.call([&] { area_end_->move(area::front_side(next)); });
+                            },
                         .say = place.say},
       std::move(*area_), stall);
-  const relay::AreaEnd::Setup setup{.area = area::front_side(areas_->in_use()),
-                                    .in_port = rx_port_,
-                                    .out_port = tx_port_,
-                                    .stall = stall};
+  const relay::AreaEnd::Setup setup{
+      .area = area::front_side(areas_->in_use()), .in_port = rx_port_, .out_port = tx_port_, .stall = stall};
   thread_.call([&] {
     port_ = std::make_unique<relay::TapPort>(setup_.tap);
     const auto fault = [this](std::string_view why) {
       on_fault_(port_->fault().empty() ? Fault::area_impossible : Fault::tap_lost, std::string(why));
     };
-    area_end_ = std::make_unique<relay::AreaEnd>(
-        thread_, setup, *port_, counters_.area,
-        relay::AreaEnd::Reports{fault, on_stall_, std::move(on_moved)});
+    area_end_ =
+        std::make_unique<relay::AreaEnd>(thread_, setup, *port_, counters_.area,
+                                         relay::AreaEnd::Reports{fault, on_stall_, std::move(on_moved)});
     area_end_->start();
     apply_polling();
   });

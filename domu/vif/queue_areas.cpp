@@ -77,8 +77,9 @@ void QueueAreas::offer(const xenstore::AreaTarget& target) {
   if (!wanted) return decline(target.number, "its rings make no sense here");
   std::string why;
   for (; wanted; wanted = next_smaller(*wanted, in_use_.header())) {
-    auto made = SharedArea::create(setup_.shares, setup_.peer,
-                                   area::header_after(in_use_.header(), generation_ + 1, *wanted), setup_.port);
+    auto made =
+        SharedArea::create(setup_.shares, setup_.peer,
+                           area::header_after(in_use_.header(), generation_ + 1, *wanted), setup_.port);
     if (made) {
       next_ = std::move(*made);
       break;
@@ -89,7 +90,8 @@ void QueueAreas::offer(const xenstore::AreaTarget& target) {
   if (!why.empty())
     setup_.say("an area of " + in_kib(*wanted) + " in the place of the one that was advised: " + why);
   ++generation_;
-  report(xenstore::write_area_offer(setup_.store, setup_.device, setup_.own, {generation_, next_->address()}));
+  report(
+      xenstore::write_area_offer(setup_.store, setup_.device, setup_.own, {generation_, next_->address()}));
   wait();
 }
 

@@ -24,10 +24,10 @@ class QueueAreas {
     xenstore::Client& store;
     xen::GrantShare& shares;
     DomId peer;
-    EvtchnPort port;      // own, of guest_tx's channel
-    std::string device;   // the front end's directory
-    std::string own;      // of the queue in it
-    std::string backend;  // of the queue in the back end's
+    EvtchnPort port;                                   // own, of guest_tx's channel
+    std::string device;                                // the front end's directory
+    std::string own;                                   // of the queue in it
+    std::string backend;                               // of the queue in the back end's
     std::function<void(const area::View& next)> move;  // the queue is to go on there
     std::function<void(const std::string& text)> say;  // what an admin is to know
   };
@@ -66,7 +66,7 @@ class QueueAreas {
   bool waiting_ = false;
   std::string trouble_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the timer on its way
-  xenstore::Watches watches_;                                   // last: their handlers are called until they go
+  xenstore::Watches watches_;  // last: their handlers are called until they go
 };
 
 // The sizes to grant for an advice: as advised, or what the longest frames need at least; nullopt: the advice

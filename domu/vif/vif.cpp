@@ -74,13 +74,12 @@ Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
   if (!backend) return backend.error();
   const bool takes_area = options_.area && backend->hush_area >= area::kVersion;
   const area::Sizes sizes = takes_area ? first_sizes(settings.backend) : area::Sizes{};
-  const bool small_area =
-      takes_area && std::min(sizes.guest_tx, sizes.guest_rx) < area::kMinRingOfOffloads;
+  const bool small_area = takes_area && std::min(sizes.guest_tx, sizes.guest_rx) < area::kMinRingOfOffloads;
   if (auto done = shape_tap(settings, *backend, small_area ? net::Offloads{} : tap_offloads(*backend)); !done)
     return done;
 
-  const Queue::Setup setup{settings.backend_id, tap_.fd(), backend->sg, backend->split_event_channels,
-                           sizes, options_.area_ring == 0};
+  const Queue::Setup setup{settings.backend_id,           tap_.fd(), backend->sg,
+                           backend->split_event_channels, sizes,     options_.area_ring == 0};
   // What a data thread reports of this connection, on the control thread.
   const auto post = [this, connection = connects_ + 1, alive = alive_](auto act) {
     boost::asio::post(guest_.loop, [this, connection, alive, act] {
@@ -95,10 +94,10 @@ Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
   queue_ = std::move(*queue);
   queue_->set_polling(polling_);
   if (!queue_->area_trouble().empty())
-    spdlog::warn("{}: {}: {}", name_,
-                 queue_->offers_area() ? "a smaller area than was advised"
-                                       : "no area, it will go by the netif path",
-                 queue_->area_trouble());
+    spdlog::warn(
+        "{}: {}: {}", name_,
+        queue_->offers_area() ? "a smaller area than was advised" : "no area, it will go by the netif path",
+        queue_->area_trouble());
   xenstore::FrontendOffer offer{{queue_->address()}, offered_features()};
   if (queue_->offers_area()) offer.area_version = area::kVersion;
   ++connects_;

@@ -27,10 +27,10 @@ class Vif final : private Handshake::Owner {
  public:
   struct Options {
     std::uint32_t device = 0;
-    std::string tap;  // name of the interface
-    bool up = false;  // set the interface up
-    bool area = false;            // offered where the back end takes one
-    std::uint32_t area_ring = 0;  // bytes of each of its rings at first; 0: as the back end advises
+    std::string tap;                       // name of the interface
+    bool up = false;                       // set the interface up
+    bool area = false;                     // offered where the back end takes one
+    std::uint32_t area_ring = 0;           // bytes of each of its rings at first; 0: as the back end advises
     std::vector<xenstore::Said> settings;  // what holds where xenstore says nothing else
   };
 

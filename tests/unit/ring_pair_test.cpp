@@ -1,5 +1,5 @@
-// Does an area give way to another while frames go both ways, with none lost, doubled or out of order? And does
-// an end see through a SWITCH that is none?
+// Does an area give way to another while frames go both ways, with none lost, doubled or out of order? And
+// does an end see through a SWITCH that is none?
 #include "common/area/ring_pair.hpp"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,9 @@ using test::OwnArea;
 constexpr std::uint32_t kSize = 4096;
 
 // A frame of number n: its length and all its bytes follow from n.
-std::uint32_t length_of(std::uint32_t n, std::uint32_t longest) { return kMinFrame + (n * 7919) % (longest - kMinFrame + 1); }
+std::uint32_t length_of(std::uint32_t n, std::uint32_t longest) {
+  return kMinFrame + (n * 7919) % (longest - kMinFrame + 1);
+}
 bool send(SharedProducer& out, std::uint32_t n, std::uint32_t longest) {
   const std::uint32_t length = length_of(n, longest);
   std::byte* const place = out.reserve(length);
@@ -189,8 +191,8 @@ TEST(RingPair, SixteenBytesMoreAreForASwitchAlone) {
   EXPECT_EQ(ends.back.fault(), Fault::produced_impossible) << "none is awaited";
 }
 
-// Full traffic both ways while the areas change under it, between two threads. What the control threads do is one
-// word here: the back end is ready for an area before the front end knows of it.
+// Full traffic both ways while the areas change under it, between two threads. What the control threads do is
+// one word here: the back end is ready for an area before the front end knows of it.
 TEST(RingPair, NothingIsLostInTenThousandSwitches) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr std::uint32_t kSwitches = 500;
@@ -212,8 +214,7 @@ TEST(RingPair, NothingIsLostInTenThousandSwitches) {
   // One turn of an end: a burst each way. `n` numbers what is sent and what is expected.
   const auto turn = [](RingPair& rings, auto& sent, auto& got, auto& sound, bool sends) {
     Frame frame;
-    for (int i = 0; i < 16 && rings.in.peek(frame); ++i)
-      sound = sound && is(frame, ++got, kLongest);
+    for (int i = 0; i < 16 && rings.in.peek(frame); ++i) sound = sound && is(frame, ++got, kLongest);
     if (rings.in.unreleased()) (void)rings.in.release();
     for (int i = 0; i < 16 && sends && send(rings.out, sent + 1, kLongest); ++i) ++sent;
     if (rings.out.unpublished()) (void)rings.out.publish();
@@ -241,8 +242,8 @@ TEST(RingPair, NothingIsLostInTenThousandSwitches) {
   while (front_sound && back_sound) {
     if (asked == over.load() && asked < kSwitches) {
       ++asked;
-      areas[asked % 2] = std::make_unique<OwnArea>(header_after(
-          origin, asked + 1, {kRings[asked % 4], kRings[(asked / 4) % 4]}));
+      areas[asked % 2] = std::make_unique<OwnArea>(
+          header_after(origin, asked + 1, {kRings[asked % 4], kRings[(asked / 4) % 4]}));
       wanted.store(asked);
     }
     if (staged.load() == asked && led < asked) {
