@@ -20,7 +20,7 @@ constexpr WallTime kNow{std::chrono::seconds(1'800'000'000)};
 constexpr std::uint32_t kKib = 1024;
 constexpr SizeLimits kLimits{4 * kKib, 32768 * kKib, 20000, 8};
 
-Profile learned(std::vector<RingUse> uses, WallTime last = kNow) {
+Profile learned(const std::vector<RingUse>& uses, WallTime last = kNow) {
   Profile profile;
   std::int64_t day = 0;
   for (const RingUse& use : uses) add(profile, {"vif3.0", ++day}, {use, last, last});
