@@ -244,12 +244,13 @@ class Consumer {
   void produced_seen(std::uint32_t index) {
     if (index % kRecordBytes != 0)
       fault_ = Fault::produced_unaligned;
-    else if (index - released_ < seen_ - released_ ||
-             index - released_ > ring_.size() - (switch_allowed_ ? 0 : kReserve))
+    else if (index - released_ < seen_ - released_ || index - released_ > most())
       fault_ = Fault::produced_impossible;
     else
       seen_ = index;
   }
+  // Bytes that there may be in the ring.
+  [[nodiscard]] std::uint32_t most() const { return ring_.size() - (switch_allowed_ ? 0 : kReserve); }
   // Is it a record that may stand there? fault() says why not.
   [[nodiscard]] bool is_sound(const Record& record) {
     const std::uint32_t left = ring_.to_end(read_);
