@@ -22,12 +22,12 @@ TEST(AreaBytes, AreThePagesOfTheSpecification) {
 }
 
 TEST(LeastRing, HoldsTwoOfItsLongestFrames) {
-  EXPECT_EQ(least_ring(1514), 4 * kKiB);
-  EXPECT_EQ(least_ring(2032), 4 * kKiB);
-  EXPECT_EQ(least_ring(2033), 8 * kKiB);
-  EXPECT_EQ(least_ring(area::kMaxFrame), 256 * kKiB);
+  EXPECT_EQ(area::least_ring(1514), 4 * kKiB);
+  EXPECT_EQ(area::least_ring(2032), 4 * kKiB);
+  EXPECT_EQ(area::least_ring(2033), 8 * kKiB);
+  EXPECT_EQ(area::least_ring(area::kMaxFrame), 256 * kKiB);
   for (std::uint32_t frame = 1; frame <= area::kMaxFrame; frame += 7)
-    ASSERT_LE(frame, area::max_frame_of(least_ring(frame))) << frame;
+    ASSERT_LE(frame, area::max_frame_of(area::least_ring(frame))) << frame;
 }
 
 TEST(Share, WhereThereIsEnoughEachGetsWhatItWants) {
