@@ -43,6 +43,8 @@ const std::vector<Control::Command>& Control::commands() {
                                               {"set", &Control::set},
                                               {"unset", &Control::unset},
                                               {"log-level", &Control::log_level},
+                                              {"areas", &Control::areas},
+                                              {"area-budget", &Control::area_budget},
                                               {"capture", &Control::capture},
                                               {"capture-stop", &Control::capture_stop},
                                               {"profile-list", &Control::profile_list},
@@ -95,7 +97,8 @@ Control::Answer Control::list(const json& request) {
 Control::Answer Control::show(const json& request) {
   auto vif = vif_of(request);
   if (!vif) return vif.error();
-  return json{{"vif", describe_fully(**vif, xenstore::read_vif_facts(host_.store.view(), (*vif)->id()))}};
+  return json{{"vif", describe_fully(**vif, xenstore::read_vif_facts(host_.store.view(), (*vif)->id()),
+                                     host_.governor)}};
 }
 
 Control::Answer Control::stats(const json& request) {
@@ -192,6 +195,36 @@ Control::Answer Control::log_level(const json& request) {
     host_.settings.read_log_level();
   }
   return json{{"before", origin_json(before)}, {"after", origin_json(host_.settings.log_level())}};
+}
+
+Control::Answer Control::areas(const json&) {
+  json lines = json::array();
+  for (const auto& area : host_.governor.look()) lines.push_back(describe(area));
+  const AreaBudget& budget = host_.settings.area_budget();
+  return json{{"areas", lines},
+              {"budget",
+               {{"bytes", budget.bytes},
+                {"source", budget.origin.path},
+                {"taken", host_.governor.taken_bytes()},
+                {"reserve", host_.governor.reserved_bytes()}}}};
+}
+
+// As log-level: of the daemon, not of a vif.
+Control::Answer Control::area_budget(const json& request) {
+  const std::string value = word(request, "value");
+  const xenstore::Origin before = host_.settings.area_budget().origin;
+  if (!value.empty() && !xenstore::parse_area_budget(value))
+    return error("'" + value + "' is no budget for areas: a number of MiB from 1 to " +
+                     std::to_string(xenstore::kMaxAreaBudget),
+                 EINVAL);
+  if (!value.empty() || flag(request, "unset")) {
+    auto done = host_.settings.write(xenstore::area_budget_path(),
+                                     value.empty() ? std::nullopt : std::optional(value));
+    if (!done) return done.error();
+    host_.settings.read_area_budget();
+    host_.governor.look_soon();
+  }
+  return json{{"before", origin_json(before)}, {"after", origin_json(host_.settings.area_budget().origin)}};
 }
 
 Control::Answer Control::capture(const json& request) {

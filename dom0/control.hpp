@@ -31,6 +31,8 @@ class Control {
   Answer set(const nlohmann::json& request);
   Answer unset(const nlohmann::json& request);
   Answer log_level(const nlohmann::json& request);
+  Answer areas(const nlohmann::json& request);
+  Answer area_budget(const nlohmann::json& request);
   Answer capture(const nlohmann::json& request);
   Answer capture_stop(const nlohmann::json& request);
   Answer profile_list(const nlohmann::json& request);

@@ -190,7 +190,26 @@ json describe(const Vif& vif, const xenstore::VifFacts& facts) {
   return line;
 }
 
-json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
+json describe(const AreaGovernor::Look& area) {
+  const auto sizes = [](const area::Sizes& rings) {
+    return json{{"guest_tx", rings.guest_tx}, {"guest_rx", rings.guest_rx}};
+  };
+  return {{"vif", xenstore::vif_name(area.id.vif)},
+          {"queue", area.id.queue},
+          {"generation", area.generation},
+          {"bytes", area.bytes},
+          {"in_use", sizes(area.in_use)},
+          {"target", area.target ? sizes(*area.target) : json()},
+          {"wanted", sizes(area.wanted)},
+          {"minimum", sizes(area.minimum)},
+          {"switches", area.switches},
+          {"failures", area.failures},
+          {"last_reason", area.last_reason},
+          {"pending_reason", area.pending_reason},
+          {"last_failure", area.last_failure}};
+}
+
+json describe_fully(const Vif& vif, const xenstore::VifFacts& facts, const AreaGovernor& governor) {
   json all = describe(vif, facts);
   all["handshake"] = {{"backend", xenstore::name(vif.state())},
                       {"frontend", xenstore::name(facts.frontend_state)},
@@ -222,6 +241,7 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts) {
     queue["local_port_tx"] = look.tx_port.value;
     queue["local_port_rx"] = look.rx_port.value;
     add_rings(queue, look);
+    if (const auto area = governor.look({vif.id(), i})) queue["area"].update(describe(*area));
     if (shown_as_stalled(look)) all["stalls"].push_back(stall_json(vif, i, look));
   }
   return all;

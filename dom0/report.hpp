@@ -10,7 +10,10 @@ namespace hush::dom0 {
 // A line of `hushctl list`.
 [[nodiscard]] nlohmann::json describe(const Vif& vif, const xenstore::VifFacts& facts);
 // That, and all that `hushctl show` has besides: its queues are looked at on their data threads.
-[[nodiscard]] nlohmann::json describe_fully(const Vif& vif, const xenstore::VifFacts& facts);
+[[nodiscard]] nlohmann::json describe_fully(const Vif& vif, const xenstore::VifFacts& facts,
+                                            const AreaGovernor& governor);
+// A line of `hushctl areas`.
+[[nodiscard]] nlohmann::json describe(const AreaGovernor::Look& area);
 // The queues whose guest has taken no frames for a second or longer.
 [[nodiscard]] std::vector<nlohmann::json> stalls_of(const Vif& vif);
 // All counters of one vif.

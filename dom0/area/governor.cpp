@@ -183,6 +183,10 @@ bool AreaGovernor::has_room(std::uint64_t bytes) const {
   return taken_bytes() + bytes <= settings_.area_budget().bytes;
 }
 
+std::uint64_t AreaGovernor::reserved_bytes() const {
+  return budget_of(settings_.area_budget().bytes, holdings()).reserve;
+}
+
 std::uint64_t AreaGovernor::taken_bytes() const {
   return taken(holdings());
 }

@@ -73,6 +73,7 @@ class AreaGovernor {
   };
   [[nodiscard]] std::vector<Look> look() const;
   [[nodiscard]] std::uint64_t taken_bytes() const;
+  [[nodiscard]] std::uint64_t reserved_bytes() const;  // kept free for switches
   // Of one pair; nullopt: there is none of this id.
   [[nodiscard]] std::optional<Look> look(PairId id) const;
 

@@ -53,6 +53,7 @@ void VifManager::look_at(xenstore::VifId id) {
 
 void VifManager::changed_all() {
   for (const auto& [id, vif] : vifs_) changed_.insert(id);
+  host_.governor.look_soon();
   settle_later();
 }
 

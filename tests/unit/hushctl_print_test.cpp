@@ -156,5 +156,36 @@ TEST(HushctlRates, ADifferenceASecond) {
   EXPECT_TRUE(rates(json::array(), vifs(1, 1), 1.0).empty()) << "a vif that came only now has no rate yet";
 }
 
+TEST(Print, AreasAreALineEachWithWhyAndTheBudget) {
+  const json rings{{"guest_tx", 262144U}, {"guest_rx", 1048576U}};
+  json area{{"vif", "vif3.0"},
+            {"queue", 1},
+            {"generation", 4},
+            {"bytes", 1318912U},
+            {"in_use", rings},
+            {"target", nullptr},
+            {"wanted", rings},
+            {"minimum", {{"guest_tx", 16384U}, {"guest_rx", 16384U}}},
+            {"switches", 3},
+            {"failures", 1},
+            {"last_reason", "guest_rx 256 -> 1024 KiB: bursts of 700 KiB found no room 31 times"},
+            {"pending_reason", ""},
+            {"last_failure", ""}};
+  json answer{
+      {"areas", json::array({area})},
+      {"budget", {{"bytes", 67108864U}, {"taken", 1318912U}, {"reserve", 1318912U}, {"source", "built in"}}}};
+  std::string said = printed(print_areas, answer);
+  EXPECT_THAT(said, HasSubstr("vif3.0  1      1288  256/1024   -       256/1024  16/16"));
+  EXPECT_THAT(said, HasSubstr("found no room 31 times"));
+  EXPECT_THAT(said, HasSubstr("1288 of 65536 KiB taken, 1288 kept for switches (budget: built in)"));
+  answer["areas"][0]["last_failure"] = "no memory";
+  EXPECT_THAT(printed(print_areas, answer), HasSubstr("no memory")) << "news first";
+  answer["areas"][0]["target"] = rings;
+  answer["areas"][0]["pending_reason"] = "guest_rx 1024 -> 256 KiB: idle";
+  said = printed(print_areas, answer);
+  EXPECT_THAT(said, HasSubstr("256/1024  256/1024"));
+  EXPECT_THAT(said, HasSubstr("idle"));
+}
+
 }  // namespace
 }  // namespace hush::hushctl

@@ -193,11 +193,11 @@ TEST(RingPair, SixteenBytesMoreAreForASwitchAlone) {
 
 // Full traffic both ways while the areas change under it, between two threads. What the control threads do is
 // one word here: the back end is ready for an area before the front end knows of it.
-TEST(RingPair, NothingIsLostInTenThousandSwitches) {
+TEST(RingPair, NothingIsLostInThousandsOfSwitches) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr std::uint32_t kSwitches = 500;
 #else
-  constexpr std::uint32_t kSwitches = 10'000;
+  constexpr std::uint32_t kSwitches = 5'000;
 #endif
   const Header origin = header_of(1, kSize, kSize);
   constexpr std::uint32_t kLongest = max_frame_of(kSize);
@@ -219,6 +219,7 @@ TEST(RingPair, NothingIsLostInTenThousandSwitches) {
     for (int i = 0; i < 16 && sends && send(rings.out, sent + 1, kLongest); ++i) ++sent;
     if (rings.out.unpublished()) (void)rings.out.publish();
     sound = sound && rings.fault() == Fault::none;
+    if (sent + got == before) std::this_thread::yield();
   };
   std::thread back_end([&] {
     std::uint32_t ready = 0;

@@ -7,12 +7,13 @@ _hushctl() {
     profile) words="list show set forget" ;;
     "profile show" | "profile set" | "profile forget")
       words=$(hushctl profile list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
-    hushctl) words="list show stats stalls set unset log-level capture capture-stop profile doctor version --json --help" ;;
+    hushctl) words="list show stats stalls areas set unset log-level area-budget capture capture-stop profile doctor version --json --help" ;;
     show | stats | stalls | capture | capture-stop | --vif)
       words=$(hushctl list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     set | unset)
       words="rate max-queues offload-checksum offload-segmentation scatter-gather multicast-control rx-stall-timeout
-        rx-drain-timeout grant-budget workload" ;;
+        rx-drain-timeout grant-budget workload area-limit area-stall area-min area-max area-tx area-rx area-shrink-after
+        area-cooldown poll-mode poll-min poll-max port port-frame port-batch wire" ;;
     log-level) words="trace debug info warn error --unset" ;;
     *) words="--vif --domain --mac --default --json --run-dir --timeout" ;;
   esac

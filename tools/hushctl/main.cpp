@@ -97,10 +97,11 @@ int change(const Options& options, const char* command) {
   return show(options, request, nullptr, hushctl::print_change);
 }
 
-int log_level(const Options& options) {
-  json request{{"command", "log-level"}, {"unset", options.unset}};
+// Of the daemon: show it, or change it.
+int daemon_setting(const Options& options, const char* command) {
+  json request{{"command", command}, {"unset", options.unset}};
   if (!options.value.empty()) request["value"] = options.value;
-  return show(options, request, nullptr, hushctl::print_log_level);
+  return show(options, request, nullptr, hushctl::print_daemon_setting);
 }
 
 int capture(const Options& options) {
@@ -237,6 +238,10 @@ class CommandLine {
     stats->add_option("vif", options_.vif, "only this one, as vif1.0");
     stats->add_option("-w,--watch", options_.every, "rates every so many seconds, until interrupted")
         ->check(CLI::Range(0.01, 86400.0));
+    add("areas", "the shared memory of each queue: its size, what it asks for and why; and the host's budget",
+        [&o] {
+          return show(o, json{{"command", "areas"}}, nullptr, hushctl::print_areas);
+        });
     add("stalls", "queues whose guest takes no frames: since when, and why", [&o] {
       return show(o, request_of(o, "stalls"), "stalls", hushctl::print_stalls);
     })->add_option("vif", options_.vif, "only this one, as vif1.0");
@@ -261,9 +266,14 @@ class CommandLine {
       place->require_option(1);
     }
     set->add_option("value", options_.value, "its value")->required();
-    auto* level = add("log-level", "of the daemon: show it, or set it", [&o] { return log_level(o); });
+    auto* level = add("log-level", "of the daemon: show it, or set it",
+                      [&o] { return daemon_setting(o, "log-level"); });
     level->add_option("level", options_.value, "trace, debug, info, warn or error");
     level->add_flag("--unset", options_.unset, "back to the daemon's --log-level");
+    auto* budget = add("area-budget", "what all areas may take together: show it, or set it",
+                       [&o] { return daemon_setting(o, "area-budget"); });
+    budget->add_option("mib", options_.value, "MiB");
+    budget->add_flag("--unset", options_.unset, "back to what is built in");
     auto* start =
         add("capture", "write a vif's frames to a pcap file until stopped", [&o] { return capture(o); });
     auto* stop = add("capture-stop", "end it",

@@ -97,6 +97,21 @@ void print_first_size(std::ostream& out, const json& vif) {
       << text(first, "source") << ")\n";
 }
 
+// Of the queues of a vif, in the area path: what became of its areas, and what is to become of them.
+void print_areas_of(std::ostream& out, const json& queues) {
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    const json& area = field(queues[i], "area");
+    if (!area.contains("switches")) continue;  // of an older daemon
+    out << "  area of queue " << i << ": generation " << text(area, "generation") << ", "
+        << text(area, "switches") << " switches, " << text(area, "failures") << " that came to nothing";
+    for (const auto& [says, name] :
+         {std::pair{"; last: ", "last_reason"}, std::pair{"; pending: ", "pending_reason"},
+          std::pair{"; failed: ", "last_failure"}})
+      if (text(area, name) != "-") out << says << text(area, name);
+    out << '\n';
+  }
+}
+
 void print_polling(std::ostream& out, const json& polling) {
   if (!polling.is_object()) return;  // of an older daemon
   out << "  before a sleep polled: " << text(polling, "mode") << ", " << microseconds(polling, "least_ns")
@@ -194,6 +209,7 @@ void print_show(std::ostream& out, const json& vif) {
   print_polling(out, field(vif, "polling"));
   print_polls(out, field(vif, "polls"));
   print_queues(out, field(vif, "queues"));
+  print_areas_of(out, field(vif, "queues"));
   print_features(out, field(vif, "features"));
   print_settings(out, field(vif, "settings"));
 }
@@ -221,6 +237,27 @@ void print_change(std::ostream& out, const json& answer) {
         << text(after, "value") << " (" << text(after, "source") << ")\n";
   }
   if (field(answer, "vifs").empty()) out << "no vif's value changed\n";
+}
+
+void print_areas(std::ostream& out, const json& answer) {
+  const auto sizes = [](const json& area, const char* name) {
+    const json& rings = field(area, name);
+    return rings.is_object() ? kib(rings, "guest_tx") + "/" + kib(rings, "guest_rx") : std::string("-");
+  };
+  Rows rows{{"VIF", "queue", "KiB", "tx/rx KiB", "target", "wanted", "least", "generation", "switches",
+             "failed", "why"}};
+  for (const auto& a : field(answer, "areas")) {
+    const char* why = text(a, "pending_reason") != "-" ? "pending_reason"
+                      : text(a, "last_failure") != "-" ? "last_failure"
+                                                       : "last_reason";
+    rows.push_back({text(a, "vif"), text(a, "queue"), kib(a, "bytes"), sizes(a, "in_use"), sizes(a, "target"),
+                    sizes(a, "wanted"), sizes(a, "minimum"), text(a, "generation"), text(a, "switches"),
+                    text(a, "failures"), text(a, why)});
+  }
+  print_table(out, rows);
+  const json& budget = field(answer, "budget");
+  out << kib(budget, "taken") << " of " << kib(budget, "bytes") << " KiB taken, " << kib(budget, "reserve")
+      << " kept for switches (budget: " << text(budget, "source") << ")\n";
 }
 
 void print_profiles(std::ostream& out, const json& answer) {
@@ -257,7 +294,7 @@ void print_profile(std::ostream& out, const json& profile) {
   print_table(out, rows);
 }
 
-void print_log_level(std::ostream& out, const json& answer) {
+void print_daemon_setting(std::ostream& out, const json& answer) {
   const json &before = field(answer, "before"), &after = field(answer, "after");
   if (before != after) out << text(before, "value") << " (" << text(before, "source") << ") -> ";
   out << text(after, "value") << " (" << text(after, "source") << ")\n";

@@ -13,8 +13,9 @@ void print_show(std::ostream& out, const nlohmann::json& vif);
 void print_stats(std::ostream& out, const nlohmann::json& vifs);
 void print_stalls(std::ostream& out, const nlohmann::json& stalls);
 void print_change(std::ostream& out, const nlohmann::json& answer);    // of set and unset
+void print_areas(std::ostream& out, const nlohmann::json& answer);     // of areas
 void print_profiles(std::ostream& out, const nlohmann::json& answer);  // of profile-list
 void print_profile(std::ostream& out, const nlohmann::json& profile);
-void print_log_level(std::ostream& out, const nlohmann::json& answer);
+void print_daemon_setting(std::ostream& out, const nlohmann::json& answer);
 
 }  // namespace hush::hushctl
