@@ -137,10 +137,13 @@ std::optional<PairDecision> AreaGovernor::ask(Entry& entry, Time now) {
   return decision;
 }
 
-// Nothing came, and nothing is left to do about it: it has what is least, or what an admin said.
+// Nothing came, and nothing is left to do about it: it has what is least, or what an admin said. What it has
+// only until it was idle for long enough is still to be taken, and no frame may come to remind of that.
 bool AreaGovernor::is_at_rest(const Entry& entry, Time now) {
+  constexpr auto kForLong = std::chrono::hours(24 * 365);
   const area::Sizes in_use = area::sizes_of(entry.pair.areas->header());
-  return !entry.pair.areas->switching() && !entry.policy.pending() && entry.policy.wanted(now) == in_use;
+  return !entry.pair.areas->switching() && !entry.policy.pending() &&
+         entry.policy.wanted(now + kForLong) == in_use;
 }
 
 void AreaGovernor::advise(Entry& entry, std::size_t which, const PairDecision& decision) {

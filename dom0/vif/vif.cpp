@@ -285,6 +285,11 @@ void Vif::choose_first_size() {
   const auto room = host_.governor.first(wanted, {std::min(wanted.guest_tx, area::kMinRingOfOffloads),
                                                   std::min(wanted.guest_rx, area::kMinRingOfOffloads)});
   if (room == wanted) return;
+  if (!room)
+    spdlog::warn(
+        "{}: no area is offered: there is no room in what the areas of this host may take "
+        "(hushring/area-budget)",
+        name());
   first_size_.source +=
       room ? ", less for want of room (area-budget)" : ", but there is no room (area-budget)";
   first_size_.guest_tx = room ? room->guest_tx : 0;

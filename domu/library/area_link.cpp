@@ -74,6 +74,15 @@ void AreaLink::move(const area::View& next) {
   tick(Clock::now());
 }
 
+// An application that only sends never reads: where the other end's SWITCH is next, it is read for it.
+void AreaLink::look_for_switch() {
+  area::Frame frame;
+  if (rings_.in.peek(frame))
+    rings_.in.put_back(frame);
+  else if (rings_.in.unreleased())
+    release();
+}
+
 // The other end has moved as well, and all that it had sent before is released.
 void AreaLink::cross() {
   if (rings_.cross() == area::RingPair::Crossing::none) return;
@@ -138,7 +147,7 @@ void AreaLink::tick(Clock::time_point now) {
     late_.reset();
     channels_.unmask(port_);
   }
-  if (rings_.in.switched() && !rings_.in.unreleased()) cross();
+  if (rings_.leads() && !sleeping_ && !rings_.in.unreleased()) look_for_switch();
   if (standstill_ || watch_due_) rings_.out.look();
   if (standstill_ && rings_.out.consumed() != stands_at_) standstill_.reset();
   if (!watch_due_ ? rings_.out.waiting() != 0 || waiting_ || rings_.leads() : now >= *watch_due_) watch(now);

@@ -159,6 +159,7 @@ class AreaLink {
   void listen();
   void watch(Clock::time_point now);
   void move(const area::View& next);
+  void look_for_switch();
   void cross();
 
   xen::EventChannels& channels_;

@@ -107,6 +107,8 @@ void Queue::on_event(EvtchnPort port) {
 }
 
 Result<void> Queue::start_netif() {
+  // The area that was not taken goes first: what the guest may grant is for one of them, not for both.
+  area_.reset();
   if (!tx_buffers_.base())
     if (auto done = share_buffers(); !done) return done;
   const NetifEnd::Setup setup{.tx_ring = *tx_,
