@@ -31,7 +31,7 @@ using namespace hush;
 using xenstore::XenbusState;
 namespace key = xenstore::key;
 using std::memory_order_seq_cst;
-constexpr std::uint32_t kRing = 256 * 1024;  // what run_frontd has hush-frontd offer
+constexpr std::uint32_t kRing = 256 * 1024;  // advised for the first area
 constexpr std::chrono::milliseconds kStall{100};
 constexpr area::Record kSwitch{.kind = area::Kind::switch_over};
 
@@ -257,9 +257,14 @@ Lie followed_by(const char* reason, std::vector<area::Record> records) {
     b.publish(records);
   });
 }
-// Says this of the next area, and no area is offered.
+// Says this of the next area, for which nothing is offered; what makes sense after it is followed.
 Lie advised(std::string text) {
-  return of_areas("", [=](LyingBack& b) { b.say(key::kHushAreaTarget, text); });
+  return of_areas("", [=](LyingBack& b) {
+    b.say(key::kHushAreaTarget, text);
+    if (!b.lives()) return;
+    b.advise(7, 2 * kRing);
+    if (b.offer().generation != 2) throw std::runtime_error("an area was offered for '" + text + "'");
+  });
 }
 // Advises these rings, which make no sense.
 Lie declined(std::uint32_t ring) {
