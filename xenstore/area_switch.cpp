@@ -30,6 +30,7 @@ Error senseless(const std::string& path, const char* form) {
 }
 
 constexpr char kMapped[] = "mapped";
+constexpr std::size_t kLongestReason = 200;  // of a peer's, for the log
 
 Result<std::optional<AreaReply>> read_reply(const View& view, const std::string& path, const char* form) {
   auto text = view.read(path);
@@ -39,7 +40,8 @@ Result<std::optional<AreaReply>> read_reply(const View& view, const std::string&
   const auto number = parse_number<std::uint32_t>(
       std::string_view(**text).substr(0, space == std::string::npos ? 0 : space), 1, UINT32_MAX);
   if (!number) return senseless(path, form);
-  return std::optional(AreaReply{*number, (*text)->substr(space + 1)});
+  return std::optional(
+      AreaReply{*number, excerpt(std::string_view(**text).substr(space + 1), kLongestReason)});
 }
 
 }  // namespace
@@ -124,7 +126,7 @@ Result<std::optional<AreaReply>> read_area_reply(const View& view, const std::st
   constexpr std::string_view kRefused = "refused ";
   if (text == kMapped)
     text.clear();
-  else if (text.starts_with(kRefused))
+  else if (text.starts_with(kRefused) && text.size() > kRefused.size())  // without a reason it would be a yes
     text.erase(0, kRefused.size());
   else
     return senseless(area_reply_path(directory), kForm);

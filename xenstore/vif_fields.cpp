@@ -15,17 +15,14 @@ constexpr Flag kCommonFlags[] = {{key::kFeatureSg, &Features::sg},
                                  {key::kFeatureGsoTcpV6, &Features::gso_tcpv6},
                                  {key::kFeatureIpv6Csum, &Features::ipv6_csum}};
 
-// The beginning of a peer's text, for the log, the store and terminals: it may hold anything, so only what
-// prints is kept.
-std::string excerpt(std::string_view text) {
-  constexpr std::size_t kMost = 32;
-  std::string shown{text.substr(0, kMost)};
+}  // namespace
+
+std::string excerpt(std::string_view text, std::size_t most) {
+  std::string shown{text.substr(0, most)};
   for (char& c : shown)
     if (c < ' ' || c > '~') c = '?';
   return shown;
 }
-
-}  // namespace
 
 std::string at(const std::string& directory, const char* key) {
   return directory + "/" + key;

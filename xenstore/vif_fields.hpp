@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "xenstore/keys.hpp"
 #include "xenstore/vif_config.hpp"
@@ -10,6 +11,9 @@ namespace hush::xenstore {
 
 inline constexpr std::uint32_t kMaxMtu = 65535 - 14;
 
+// The beginning of a peer's text, for the log, the store and terminals: it may hold anything, so only what
+// prints is kept.
+[[nodiscard]] std::string excerpt(std::string_view text, std::size_t most = 32);
 [[nodiscard]] std::string at(const std::string& directory, const char* key);
 // A flag is on for "1" alone: what else a peer writes means off.
 Result<bool> read_flag(const View& view, const std::string& directory, const char* key);

@@ -180,6 +180,7 @@ class Consumer {
   [[nodiscard]] bool peek(Frame& frame) {
     while (fault_ == Fault::none) {
       if (read_ == seen_) {
+        if (switched_) return false;
         produced_seen(words_->produced.load(std::memory_order_acquire));
         if (read_ == seen_) return false;
       }

@@ -147,7 +147,11 @@ void AreaLink::tick(Clock::time_point now) {
     late_.reset();
     channels_.unmask(port_);
   }
-  if (rings_.leads() && !sleeping_ && !rings_.in.unreleased()) look_for_switch();
+  // Nothing but the SWITCH is in hand: an application that polls may release only where it was given
+  // something.
+  if (rings_.in.switched() && received_.packets == 0) release();
+  else if (rings_.leads() && !sleeping_ && !rings_.in.unreleased())
+    look_for_switch();
   if (standstill_ || watch_due_) rings_.out.look();
   if (standstill_ && rings_.out.consumed() != stands_at_) standstill_.reset();
   if (!watch_due_ ? rings_.out.waiting() != 0 || waiting_ || rings_.leads() : now >= *watch_due_) watch(now);

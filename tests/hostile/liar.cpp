@@ -1,9 +1,9 @@
 // hush-liar DEVICE LIE...: connects as a front end and tells a lie, and says what became of it; then, on the
 // same device, the next one. Without a LIE, all of them.
 //
-// A line a lie: "LIE<tab>OUTCOME", where OUTCOME is "cut off", "answered ERROR", "refused" or "served"
-// (lie.hpp); where it is not the deserved one, "LIE<tab>OUTCOME, expected ..." and the exit status is 1 in
-// the end. hush-liar
+// A line a lie: "LIE<tab>OUTCOME", where OUTCOME is "cut off", "answered ERROR", "refused", "goes on" or
+// "served" (lie.hpp); where it is not the deserved one, "LIE<tab>OUTCOME, expected ..." and the exit status
+// is 1 in the end. hush-liar
 // --list prints "FAMILY LIE OUTCOME REASON MUTANT" a line, tabs between.
 #include <algorithm>
 #include <iostream>
@@ -26,7 +26,7 @@ const std::vector<Family>& families() {
   static const std::vector<Family> kAll{{"indexes", index_lies()}, {"shapes", shape_lies()},
                                         {"grants", grant_lies()},  {"events", event_lies()},
                                         {"store", store_lies()},   {"lifecycle", lifecycle_lies()},
-                                        {"areas", area_lies()}};
+                                        {"areas", area_lies()},    {"switch", switch_lies()}};
   return kAll;
 }
 
@@ -38,6 +38,8 @@ const char* name(Outcome outcome) {
       return "answered ERROR";
     case Outcome::refused:
       return "refused";
+    case Outcome::goes_on:
+      return "goes on";
     case Outcome::served:
       return "served";
   }
@@ -50,6 +52,9 @@ Outcome observe(LyingFront& front, const Lie& lie) {
     front.wait_for({XenbusState::closing, XenbusState::closed});
     return Outcome::cut_off;
   }
+  // The lie itself has sent a frame through the area, and seen it taken.
+  if (lie.outcome == Outcome::goes_on)
+    return front.state() == XenbusState::connected ? Outcome::goes_on : Outcome::cut_off;
   // Then the vif must live: an honest packet is answered, after what was refused before it.
   constexpr std::uint16_t kHonestId = 4242;
   front.send({front.honest(kHonestId)});

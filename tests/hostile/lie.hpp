@@ -15,6 +15,7 @@ enum class Outcome {
   cut_off,  // the back end goes to Closing and says why
   error,    // the packet is answered ERROR and counted as a drop; an honest one after it is answered OKAY
   refused,  // the area that was offered is refused by that reason, and the vif served on the netif path
+  goes_on,  // the vif goes on in an area, the old one or the next; the log says the reason
   served,   // the lie harms nobody: an honest packet after it is answered OKAY
 };
 
@@ -34,6 +35,7 @@ Lies event_lies();
 Lies store_lies();
 Lies lifecycle_lies();
 Lies area_lies();
+Lies switch_lies();
 
 inline constexpr std::uint32_t kBadGref = 0x00ffffff;
 inline constexpr std::uint16_t kId = 77;

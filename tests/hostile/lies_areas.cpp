@@ -1,51 +1,14 @@
 // H22, H24, H38, H39: areas that are not to be mapped, and indexes and records in one that is. What is
 // offered wrongly is refused and the vif served on the netif path; a lie in use cuts the liar off.
-#include <algorithm>
 #include <memory>
 
-#include "common/area/layout.hpp"
+#include "tests/hostile/forged_area.hpp"
 #include "tests/hostile/lie.hpp"
 
 namespace hush::hostile {
 namespace {
 
-constexpr std::uint32_t kRing = 64 * 1024;
 constexpr auto kOrder = std::memory_order_seq_cst;
-
-// An area as an honest front end makes it, until it is changed. Kept until the next lie is told: the back end
-// looks at it after the telling.
-struct ForgedArea {
-  explicit ForgedArea(LyingFront& front)
-      : header(area::header_of(xenstore::kFirstGeneration, kRing, kRing)),
-        header_page(front.share_page(true)),
-        index(front.share_page(false)),
-        rings(front.share_pages(area::ring_pages(header), true)),
-        grefs(rings.grefs()),
-        pages(header.pages) {
-    header.index_grefs[0] = index.grefs()[0];
-  }
-  [[nodiscard]] area::HeaderPage& page() const {
-    return shm::layout_at<area::HeaderPage>(header_page.base());
-  }
-  [[nodiscard]] shm::ByteRing guest_tx() const { return {rings.base(), kRing}; }
-  void publish(LyingFront& front) {
-    if (header_page.base()) page().header.put(header);
-    shm::PageRun(index.base(), 1).copy_in(0, 0, std::as_bytes(std::span(grefs)));
-    std::vector<std::pair<std::string, std::string>> keys{
-        {xenstore::key::kHushAreaVersion, version},
-        {xenstore::key::kHushAreaPages, std::to_string(pages)},
-        {xenstore::key::kHushAreaRef,
-         std::to_string(header_page.grefs().empty() ? gone : header_page.grefs()[0])}};
-    front.connect(keys);
-  }
-
-  area::Header header;
-  xen::SharedPages header_page, index, rings;
-  std::vector<std::uint32_t> grefs;  // of the ring pages, as the index page says them
-  std::uint32_t pages;               // as xenstore says
-  std::string version = std::to_string(area::kVersion);
-  std::uint32_t gone = 0;  // the header page's gref, where it was taken back
-};
 
 ForgedArea& fresh(LyingFront& front) {
   front.keep(nullptr);
@@ -58,7 +21,7 @@ ForgedArea& fresh(LyingFront& front) {
 ForgedArea& offer(LyingFront& front, const std::function<void(ForgedArea&)>& change) {
   ForgedArea& area = fresh(front);
   change(area);
-  area.publish(front);
+  area.connect(front);
   front.wait_for({xenstore::XenbusState::connected});
   return area;
 }
@@ -131,14 +94,10 @@ Lies area_lies() {
          ForgedArea& area = fresh(front);
          area.rings = front.share_pages(area::ring_pages(area.header), false);
          area.grefs = area.rings.grefs();
-         area.publish(front);
+         area.connect(front);
          front.wait_for({xenstore::XenbusState::connected});
        }},
-      {"area-taken-back", refused, "map grant", "", offered([](ForgedArea& a) {
-         a.page().header.put(a.header);
-         a.gone = a.header_page.grefs()[0];
-         a.header_page.reset();
-       })},
+      {"area-taken-back", refused, "map grant", "", offered([](ForgedArea& a) { a.take_back(); })},
       {"area-index-unaligned", cut_off, "produced index is no multiple of 16", "",
        in_use([](ForgedArea& a) { produce(a, 8); })},
       {"area-index-too-far", cut_off, "produced index impossible", "area-produced-unchecked",

@@ -12,10 +12,14 @@
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
+#include "common/area/ring_pair.hpp"
 #include "common/netif/wire.hpp"
 #include "common/xen/event_channels.hpp"
 #include "common/xen/grant_table.hpp"
+#include "dom0/vif/mapped_area.hpp"
+#include "xenstore/area_switch.hpp"
 #include "xenstore/client.hpp"
 #include "xenstore/keys.hpp"
 #include "xenstore/number.hpp"
@@ -27,6 +31,9 @@ using namespace hush;
 using xenstore::XenbusState;
 namespace key = xenstore::key;
 using std::memory_order_seq_cst;
+constexpr std::uint32_t kRing = 256 * 1024;  // advised for the first area
+constexpr std::chrono::milliseconds kStall{100};
+constexpr area::Record kSwitch{.kind = area::Kind::switch_over};
 
 template <class T>
 T must(Result<T> result, const char* what) {
@@ -49,15 +56,16 @@ class LyingBack {
     watch(directory_);
   }
 
-  // The handshake, as an honest back end has it.
-  void connect() {
+  // The handshake, as an honest back end has it; with areas or without.
+  void connect(bool areas) {
     until([&] { return read(XenbusState::initialising, directory_); });
     frontend_ = must(xenstore::read_backend_settings(store_->view(), id_), "settings").frontend;
     watch(frontend_);
     xenstore::Features features;
     features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum =
         features.split_event_channels = true;
-    must(xenstore::write_backend_offer(store_->view(), id_, features, 1, xenstore::kDefaultAreaStall),
+    features.hush_area = areas ? area::kVersion : 0;
+    must(xenstore::write_backend_offer(store_->view(), id_, features, 1, kStall, area::Sizes{kRing, kRing}),
          "offer");
     write(XenbusState::init_wait);
     // The toolstack must see InitWait before anything after it.
@@ -73,7 +81,11 @@ class LyingBack {
     rx_port_ = must(channels_.bind(id_.domid, queue.rx_port), "bind");
     tx_.emplace(netif::TxBack::attach(tx_sring(), {}));
     rx_.emplace(netif::RxBack::attach(rx_sring(), {}));
-    write(XenbusState::connected);
+    if (!areas) return write(XenbusState::connected);
+    if (!queue.area) throw std::runtime_error("the front end offers no area");
+    first_ = map(*queue.area);
+    rings_.emplace(area::back_side(first_->view()));
+    must(xenstore::switch_connected(*store_, id_, {xenstore::kFirstGeneration}), "connected");
   }
 
   // Whether the front end let go.
@@ -103,6 +115,9 @@ class LyingBack {
     });
     tx_page_.reset();
     rx_page_.reset();
+    rings_.reset();
+    first_.reset();
+    next_.reset();
     write(XenbusState::closing);
     until([&] { return read(XenbusState::closed, frontend_) || read(XenbusState::unknown, frontend_); });
     write(XenbusState::closed);
@@ -129,6 +144,65 @@ class LyingBack {
   void notify() {
     channels_.notify(tx_port_);
     channels_.notify(rx_port_);
+  }
+  // ---- areas
+  void say(const char* name, const std::string& text) {
+    must(store_->view().write(directory_ + "/" + name, text), name);
+  }
+  void advise(std::uint32_t number, std::uint32_t ring) {
+    say(key::kHushAreaTarget,
+        std::to_string(number) + " " + std::to_string(ring) + " " + std::to_string(ring));
+  }
+  // What the front end offers, once it does.
+  xenstore::AreaOffer offer() {
+    std::optional<xenstore::AreaOffer> found;
+    until([&] {
+      found = must(xenstore::read_area_offer(store_->view(), frontend_), "its offer");
+      return found.has_value();
+    });
+    return *found;
+  }
+  void until_withdrawn() {
+    until([&] { return !must(xenstore::read_area_offer(store_->view(), frontend_), "its offer"); });
+  }
+  void until_declined(std::uint32_t number) {
+    until([&] {
+      const auto said = must(xenstore::read_area_declined(store_->view(), frontend_), "what it declines");
+      return said && said->number == number;
+    });
+  }
+  // Takes up what it offers, and waits for its SWITCH; what comes before is thrown away.
+  void take_up() {
+    const auto offered = offer();
+    next_ = map(offered.address);
+    rings_->stage(area::back_side(next_->view()));
+    say(key::kHushAreaAnswer, std::to_string(offered.generation) + " mapped");
+    until([&] { return drained() && rings_->in.switched(); });
+  }
+  // Reads what there is.
+  bool drained() {
+    area::Frame frame;
+    while (rings_->in.peek(frame)) {
+    }
+    if (rings_->in.unreleased()) (void)rings_->in.release();
+    if (rings_->fault() != area::Fault::none) throw std::runtime_error("the front end lies");
+    return true;
+  }
+  // Records as they are in guest_rx of the first area, behind what is there.
+  void publish(const std::vector<area::Record>& records) {
+    const area::View view = first_->view();
+    std::uint32_t at = view.page->guest_rx.produced.load(memory_order_seq_cst);
+    for (const area::Record& record : records) {
+      area::guest_rx_ring(view.rings, view.header).put(at, record);
+      at += area::span_of(record.length);
+    }
+    view.page->guest_rx.produced.store(at, memory_order_seq_cst);
+  }
+  area::RingPair& rings() { return *rings_; }
+  std::optional<dom0::MappedArea> map(const xenstore::AreaAddress& address) {
+    return must(dom0::MappedArea::map(grants_, id_.domid, address, 20000, tx_port_,
+                                      [](const area::Header&) { return std::nullopt; }),
+                "map an area");
   }
   void write(XenbusState state) { must(xenstore::switch_state(*store_, directory_, state), "state"); }
   netif::TxSring& tx_sring() { return shm::layout_at<netif::TxSring>(tx_page_.base()); }
@@ -163,12 +237,51 @@ class LyingBack {
   EvtchnPort tx_port_{}, rx_port_{};
   std::optional<netif::TxBack> tx_;
   std::optional<netif::RxBack> rx_;
+  std::optional<dom0::MappedArea> first_, next_;
+  std::optional<area::RingPair> rings_;
 };
 
 struct Lie {
   const char* reason;  // of the front end for cutting the vif off; "" where it is to be served
   std::function<void(LyingBack&)> tell;
+  bool areas = false;
 };
+Lie of_areas(const char* reason, std::function<void(LyingBack&)> tell) {
+  return {reason, std::move(tell), true};
+}
+// Follows with these records.
+Lie followed_by(const char* reason, std::vector<area::Record> records) {
+  return of_areas(reason, [=](LyingBack& b) {
+    b.advise(1, 2 * kRing);
+    b.take_up();
+    b.publish(records);
+  });
+}
+// Says this of the next area, for which nothing is offered; what makes sense after it is followed.
+Lie advised(std::string text) {
+  return of_areas("", [=](LyingBack& b) {
+    b.say(key::kHushAreaTarget, text);
+    if (!b.lives()) return;
+    b.advise(7, 2 * kRing);
+    if (b.offer().generation != 2) throw std::runtime_error("an area was offered for '" + text + "'");
+  });
+}
+// Advises these rings, which make no sense.
+Lie declined(std::uint32_t ring) {
+  return of_areas("", [=](LyingBack& b) {
+    b.advise(1, ring);
+    b.until_declined(1);
+  });
+}
+// Answers this to an offer, which is withdrawn then.
+Lie answered(std::string text) {
+  return of_areas("", [=](LyingBack& b) {
+    b.advise(1, 2 * kRing);
+    (void)b.offer();
+    b.say(key::kHushAreaAnswer, text);
+    b.until_withdrawn();
+  });
+}
 
 // Answers to the guest's receive requests; id 0 stands for the request's own (the first, 0, is right as it
 // is).
@@ -250,13 +363,71 @@ const std::map<std::string, Lie>& lies() {
         [](auto& b) {
           for (int i = 0; i < 5000; ++i) b.write(XenbusState::connected);
         }}},
+      {"area-target-words", advised("one two three")},
+      {"area-target-two", advised("1 262144")},
+      {"area-target-negative", advised("1 -262144 262144")},
+      {"area-target-beyond", advised("1 4294967296 262144")},
+      {"area-target-0", advised("0 524288 524288")},
+      {"area-rings-0", declined(0)},
+      {"area-rings-odd", declined(3 * kRing)},
+      {"area-rings-beyond", declined(64U << 20)},
+      {"area-rings-wild", declined(UINT32_MAX)},
+      {"area-rings-below-the-least", declined(kRing / 2)},
+      {"area-target-storm", of_areas("",
+                                     [](LyingBack& b) {
+                                       for (std::uint32_t i = 1; i <= 2000; ++i) b.advise(i, kRing << i % 3);
+                                       (void)b.offer();
+                                       b.until_withdrawn();
+                                     })},
+      {"area-answer-unasked", of_areas("", [](LyingBack& b) { b.say(key::kHushAreaAnswer, "2 mapped"); })},
+      {"area-answer-to-another", answered("3 mapped")},
+      {"area-answer-to-the-first", answered("1 mapped")},
+      {"area-answer-garbage", answered("2 perhaps")},
+      {"area-answer-empty", answered("")},
+      {"area-answer-none", answered("2")},
+      {"area-answer-refused", answered("2 refused no room")},
+      {"area-answer-refused-why", answered("2 refused ")},
+      {"area-switch-unasked",
+       of_areas("a switch to no generation", [](LyingBack& b) { b.publish({kSwitch}); })},
+      {"area-switch-first", of_areas("a switch to no generation",
+                                     [](LyingBack& b) {
+                                       b.advise(1, 2 * kRing);
+                                       (void)b.offer();
+                                       b.publish({kSwitch});
+                                     })},
+      {"area-switch-in-a-row", followed_by("a record behind a switch", {kSwitch, kSwitch})},
+      {"area-switch-frame-behind", followed_by("a record behind a switch", {kSwitch, {.length = 60}})},
+      {"area-switch-length",
+       followed_by("a switch that has a length", {{.length = 16, .kind = area::Kind::switch_over}})},
+      {"area-switch-twice", of_areas("a switch to no generation",
+                                     [](LyingBack& b) {
+                                       b.advise(1, 2 * kRing);
+                                       b.take_up();
+                                       (void)b.rings().cross();
+                                       b.notify();
+                                       b.until_withdrawn();
+                                       (void)b.rings().out.switch_over();
+                                     })},
+      {"area-switch-never", of_areas("",
+                                     [](LyingBack& b) {
+                                       b.advise(1, 2 * kRing);
+                                       b.take_up();
+                                     })},
+      {"area-switch-honest", of_areas("",
+                                      [](LyingBack& b) {
+                                        b.advise(1, 2 * kRing);
+                                        b.take_up();
+                                        (void)b.rings().cross();
+                                        b.notify();
+                                        b.until_withdrawn();
+                                      })},
   };
   return kLies;
 }
 
 int run(xenstore::VifId id, const Lie& lie) {
   LyingBack back(id);
-  back.connect();
+  back.connect(lie.areas);
   lie.tell(back);
   back.notify();
   const bool expected_cut = *lie.reason != '\0';

@@ -1,6 +1,7 @@
 #include "tests/hostile/lying_front.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -24,7 +25,9 @@ LyingFront::LyingFront(std::uint32_t device)
     }
     settle();
   }
-  must(store_->watch(backend_ + "/" + xenstore::key::kState, [](const std::string&) {}), "watch");
+  for (const char* key :
+       {xenstore::key::kState, xenstore::key::kHushAreaTarget, xenstore::key::kHushAreaAnswer})
+    must(store_->watch(backend_ + "/" + key, [](const std::string&) {}), "watch");
   shares_ = std::make_unique<xen::GrantShare>(must(xen::GrantShare::open(), "gntalloc"));
   channels_ = std::make_unique<xen::EventChannels>(must(xen::EventChannels::open(), "evtchn"));
   watcher_ = std::make_unique<event::FdWatcher>(loop_, channels_->fd(), [this] {
@@ -94,6 +97,21 @@ void LyingFront::reconnect() {
   restart();
   connect();
   wait_for({xenstore::XenbusState::connected});
+}
+
+bool LyingFront::until(const std::function<bool()>& holds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    loop_.restart();
+    loop_.run_one_for(std::chrono::milliseconds(2));
+  }
+  loop_.restart();
+  return true;
+}
+
+std::string LyingFront::backend_says(const char* key) {
+  return must(store_->view().read(backend_ + "/" + key), key).value_or("");
 }
 
 void LyingFront::say_state(const std::string& text) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ class LyingFront {
   void connect(const std::vector<std::pair<std::string, std::string>>& forged = {});
   // restart(), connect() and until the back end is connected.
   void reconnect();
+  // Until this holds, looking again after each event of the store or of the channel, and now and then: what
+  // happens in memory alone has none. False: not in twenty seconds.
+  bool until(const std::function<bool()>& holds);
+  // A key in the back end's directory, of those that are watched: of areas; empty: there is none.
+  [[nodiscard]] std::string backend_says(const char* key);
   // Writes any text as this front end's state.
   void say_state(const std::string& text);
   // Says Closed, so that a detach need not wait for this front end.
@@ -49,6 +55,8 @@ class LyingFront {
   [[nodiscard]] netif::TxRequest honest(std::uint16_t id) const;
   // Of the honest frame, from now on. Six bytes.
   void set_destination(const unsigned char* mac) { std::memcpy(data_.base(), mac, 6); }
+  // The first bytes of it, for an area.
+  void copy_frame(std::byte* to, std::size_t length) const { std::memcpy(to, data_.base(), length); }
   [[nodiscard]] std::uint32_t data_gref(std::size_t page) const { return data_.grefs()[page]; }
   [[nodiscard]] std::uint32_t tx_ring_gref() const { return tx_ring_.grefs()[0]; }
   [[nodiscard]] xenstore::XenbusState state();  // the back end's, now

@@ -125,6 +125,23 @@ TEST(RingPair, ASleeperIsToldOfTheSwitchAndItsNumbersGoOn) {
   EXPECT_TRUE(ends.front.out.publish()) << "of this sleep it was not told";
 }
 
+TEST(RingPair, NumbersOfSleepsForRoomGoOnToo) {
+  Ends ends;
+  OwnArea next{header_after(ends.first.view().header, 2, {kSize, kSize})};
+  while (send(ends.front.out, 1, kMinFrame)) {
+  }
+  (void)ends.front.out.publish();
+  ASSERT_TRUE(ends.front.out.wait_for_room(kMinFrame));
+  EXPECT_EQ(ends.first.view().page->guest_tx.room.load(std::memory_order_relaxed), 1U);
+  ends.front.out.awake();
+  (void)ends.front.lead(front_side(next.view()));
+  while (send(ends.front.out, 1, kMinFrame)) {
+  }
+  (void)ends.front.out.publish();
+  ASSERT_TRUE(ends.front.out.wait_for_room(kMinFrame));
+  EXPECT_EQ(next.view().page->guest_tx.room.load(std::memory_order_relaxed), 2U);
+}
+
 TEST(RingPair, AnAreaThatWasTakenBackIsNoPlaceToGo) {
   Ends ends;
   OwnArea next{header_after(ends.first.view().header, 2, {kSize, kSize})};
@@ -180,6 +197,20 @@ TEST(RingPair, ASwitchThatIsNoneEndsTheRing) {
   Frame frame;
   EXPECT_FALSE(ends.front.in.peek(frame));
   EXPECT_EQ(ends.front.fault(), Fault::switch_unasked);
+}
+
+TEST(RingPair, NothingIsReadBehindASwitchLaterEither) {
+  Ends ends;
+  OwnArea next{header_after(ends.first.view().header, 2, {kSize, kSize})};
+  ends.back.stage(back_side(next.view()));
+  (void)ends.front.lead(front_side(next.view()));
+  Frame frame;
+  EXPECT_FALSE(ends.back.in.peek(frame));
+  const View view = ends.first.view();
+  guest_tx_ring(view.rings, view.header).put(16, Record{.length = 60});
+  view.page->guest_tx.produced.store(96, std::memory_order_release);
+  EXPECT_FALSE(ends.back.in.peek(frame)) << "before it has crossed";
+  EXPECT_EQ(ends.back.cross(), RingPair::Crossing::followed);
 }
 
 TEST(RingPair, SixteenBytesMoreAreForASwitchAlone) {

@@ -1,5 +1,5 @@
 // A consumer over a ring of which a producer writes every byte and word between its steps, and words within
-// them.
+// them; a SWITCH is awaited, or not any more, at any step.
 #pragma once
 #include "tests/fuzz/area/peer_ring.hpp"
 #include "tests/fuzz/area/peer_word.hpp"
@@ -26,7 +26,7 @@ class ConsumerPlay {
 
  private:
   void move(std::uint8_t what) {
-    switch (what % 9) {
+    switch (what % 10) {
       case 0:
         return write(words_.produced, index());
       case 1:
@@ -42,6 +42,9 @@ class ConsumerPlay {
         return peek();
       case 7:
         return release();
+      case 8:
+        allowed_ = in_.byte() % 4 != 0;
+        return consumer_.allow_switch(allowed_);
       default:
         return sleep();
     }
@@ -60,7 +63,8 @@ class ConsumerPlay {
     const std::uint32_t left = ring_.to_end(read_);
     const std::uint32_t lengths[] = {in_.byte(), in_.word(), ring_.max_frame + in_.byte() % 4,
                                      left - in_.byte() % 34, in_.number()};
-    return {.length = lengths[in_.byte() % 5],
+    const std::uint8_t what = in_.byte();
+    return {.length = what >= 250 ? 0 : lengths[what % 5],
             .kind = area::Kind{static_cast<std::uint16_t>(in_.byte() % 4)},
             .flags = in_.byte(),
             .segmentation = in_.byte(),
@@ -73,11 +77,15 @@ class ConsumerPlay {
     const std::uint32_t count = std::min<std::uint32_t>(in_.byte() % 32, ring_.size - at);
     for (std::uint32_t i = 0; i < count; ++i) ring_.memory[at + i] = std::byte{in_.byte()};
   }
-  // As an honest one does it, but for the room, which it may not have.
+  // As an honest one does it, but for the room, which it may not have; now and then the last record.
   void send() {
     std::uint32_t at = words_.produced.value() & ~15U;
     const std::uint32_t length = area::kMinFrame + in_.word() % (ring_.max_frame - area::kMinFrame + 1);
     const std::uint32_t left = ring_.to_end(at);
+    if (length % 8 == 7) {
+      ring_.ring.put(at, area::Record{.kind = area::Kind::switch_over});
+      return words_.produced.write(at + 16, at + 16);
+    }
     if (record_bytes(length) > left) {
       ring_.ring.put(at, area::Record{.length = left - 16, .kind = area::Kind::skip});
       at += left;
@@ -90,6 +98,11 @@ class ConsumerPlay {
   void peek() {
     area::Frame frame;
     const bool got = consumer_.peek(frame);
+    require(consumer_.switched() || !switched_);
+    if (switched_) {  // there is nothing more here, and nobody looks
+      require(!got && consumer_.fault() == fault_ && words_.produced.none_left());
+      return;
+    }
     if (fault_ != area::Fault::none) {  // it is final, and the ring is not looked at again
       require(!got && consumer_.fault() == fault_ && words_.produced.none_left());
       return;
@@ -116,15 +129,20 @@ class ConsumerPlay {
     require(place + record_bytes(length) <= ring_.size);
     require(record_bytes(length) <= seen_ - read_);
     read_ += record_bytes(length);
-    require(read_ - released_ <= ring_.size - 16);
+    require(read_ - released_ <= ring_.size);  // it may have been seen while a SWITCH was awaited
     if (area::offload_is_sound(frame.record) && (frame.record.flags & area::kNeedsChecksum) != 0)
       require(frame.record.checksum_start + frame.record.checksum_offset + 1U < length);
     for (const std::byte byte : frame.bytes) last_byte_ = byte;  // ASan looks at each
   }
   void take_nothing() {
     look_where_due();
-    if (read_ != seen_) skip();
-    require(read_ == seen_);
+    if (read_ != seen_ && !is_switch(ring_.record(read_))) skip();
+    if (read_ != seen_) {
+      require(is_switch(ring_.record(read_)));
+      read_ += 16;
+      switched_ = true;
+    }
+    require(read_ == seen_ && consumer_.switched() == switched_);
   }
   // The produced index is looked at once all that it gave is read, and at no other time; and what was found
   // is sound.
@@ -154,10 +172,16 @@ class ConsumerPlay {
   }
   [[nodiscard]] bool may_be_produced(std::uint32_t index) const {
     const std::uint32_t given = index - released_;
-    return index % 16 == 0 && given <= ring_.size - 16 && given >= seen_ - released_;
+    return index % 16 == 0 && given <= most() && given >= seen_ - released_;
+  }
+  [[nodiscard]] std::uint32_t most() const { return ring_.size - (allowed_ ? 0 : 16); }
+  // The last record, where one is awaited.
+  [[nodiscard]] bool is_switch(const area::Record& record) const {
+    return allowed_ && record.kind == area::Kind::switch_over && record.length == 0 && seen_ - read_ == 16;
   }
   [[nodiscard]] bool may_stand(const area::Record& record) const {
     const std::uint32_t most = std::min(ring_.to_end(read_), seen_ - read_);
+    if (is_switch(record)) return true;
     if (record.kind == area::Kind::skip) return ring_.has_skip(read_) && ring_.to_end(read_) <= most;
     return record.kind == area::Kind::frame && record.length >= 14 && record.length <= ring_.max_frame &&
            record_bytes(record.length) <= most;
@@ -195,6 +219,7 @@ class ConsumerPlay {
   area::Consumer<PeerWord> consumer_;
   // What it must be by the specification.
   std::uint32_t read_, released_, seen_, last_number_;
+  bool allowed_ = false, switched_ = false;
   NotifiedFor notified_;
   area::Fault fault_ = area::Fault::none;
   volatile std::byte last_byte_{};

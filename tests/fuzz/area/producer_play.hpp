@@ -27,6 +27,7 @@ class ProducerPlay {
 
  private:
   void move(std::uint8_t what) {
+    if (what == 255) return switch_over();
     switch (what % 8) {
       case 0:
         return write(words_.consumed, index());
@@ -59,6 +60,7 @@ class ProducerPlay {
 
   // ---- the producer
   void reserve() {
+    if (over_) return;
     const std::uint32_t length = 1 + in_.word() % ring_.max_frame, need = record_bytes(length);
     std::byte* const place = producer_.reserve(length);
     const bool expected = has_place(length);
@@ -110,6 +112,7 @@ class ProducerPlay {
     end_of_call();
   }
   void publish() {
+    if (over_) return;
     const bool rings = producer_.publish();
     published_ = produced_;
     require(words_.produced.value() == produced_);
@@ -117,7 +120,7 @@ class ProducerPlay {
     end_of_call();
   }
   void wait() {
-    if (wanted_ == 0 || fault_ != area::Fault::none) return;
+    if (wanted_ == 0 || over_ || fault_ != area::Fault::none) return;
     if (published_ != produced_) publish();
     const bool waits = producer_.wait_for_room(wanted_);
     see(words_.consumed.found());
@@ -130,6 +133,21 @@ class ProducerPlay {
     }
     last_number_ = producer_.last_sleep();
     require(words_.room.value() == 0);
+    end_of_call();
+  }
+  // There is room for it whatever the consumer does, and it writes over nothing.
+  void switch_over() {
+    if (over_) return;
+    require(ring_.size - (produced_ - consumed_) >= 16);
+    const bool rings = producer_.switch_over();
+    const area::Record there = ring_.record(produced_), expected{.kind = area::Kind::switch_over};
+    require(std::memcmp(&there, &expected, sizeof there) == 0);
+    produced_ += 16;
+    published_ = produced_;
+    require(words_.produced.value() == produced_);
+    require(rings == notified_.is_due(words_.mode.found()));
+    over_ = true;
+    reserved_ = 0;
     end_of_call();
   }
   void look() {
@@ -159,6 +177,7 @@ class ProducerPlay {
   std::uint32_t produced_, published_, consumed_, last_number_;
   std::uint32_t reserved_ = 0;  // bytes that may be committed
   std::uint32_t wanted_ = 0;    // bytes that there was no room for
+  bool over_ = false;           // the last record is out
   NotifiedFor notified_;
   area::Fault fault_ = area::Fault::none;
 };

@@ -32,8 +32,14 @@ void FakeXen::reset() {
 }
 std::uint32_t FakeXen::grant(bool writable) {
   const Lock lock(mutex);
-  grants.push_back({std::make_unique<GuestPage>(), writable});
+  grants.push_back({std::make_shared<GuestPage>(), writable});
   return static_cast<std::uint32_t>(grants.size());
+}
+std::uint32_t FakeXen::grant_run(std::uint32_t pages) {
+  const Lock lock(mutex);
+  const std::shared_ptr<GuestPage[]> run(new GuestPage[pages]());
+  for (std::uint32_t i = 0; i < pages; ++i) grants.push_back({{run, &run[i]}, true});
+  return static_cast<std::uint32_t>(grants.size()) - pages + 1;
 }
 GuestPage& FakeXen::page(std::uint32_t gref) {
   return *grants[gref - 1].page;
@@ -126,7 +132,15 @@ void* xengnttab_map_grant_ref_notify(xengnttab_handle* handle, std::uint32_t dom
 }
 void* xengnttab_map_domain_grant_refs(xengnttab_handle* handle, std::uint32_t count, std::uint32_t domid,
                                       std::uint32_t* refs, int prot) {
-  if (count != 1) return errno = ENOSYS, nullptr;  // pages of this world do not lie side by side
+  auto& world = FakeXen::get();
+  {  // what does not lie side by side cannot be made to
+    const Lock lock(world.mutex);
+    const FakeXen::Grant* const first = world.find(domid, refs[0]);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const FakeXen::Grant* const grant = world.find(domid, refs[i]);
+      if (!grant || grant->page.get() != first->page.get() + i) return errno = EINVAL, nullptr;
+    }
+  }
   return xengnttab_map_grant_ref(handle, domid, refs[0], prot);
 }
 // Unless a test lets it, no page of one's own is granted here: the copies then name addresses.

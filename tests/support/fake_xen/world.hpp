@@ -35,6 +35,9 @@ class FakeXen {
   // ---- the guest's side
   // Grants a zeroed page; grefs are given from 1 on. The page lives until reset().
   std::uint32_t grant(bool writable = true);
+  // So many writable ones, side by side: those alone can be mapped together. The first gref; the others
+  // follow.
+  std::uint32_t grant_run(std::uint32_t pages);
   [[nodiscard]] GuestPage& page(std::uint32_t gref);
   void revoke(std::uint32_t gref);
   // A port that the back end may bind once.
@@ -71,7 +74,7 @@ class FakeXen {
 
   // ---- for the C functions
   struct Grant {
-    std::unique_ptr<GuestPage> page;
+    std::shared_ptr<GuestPage> page;
     bool writable;
     bool revoked = false;
   };
