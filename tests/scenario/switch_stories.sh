@@ -151,7 +151,7 @@ story_switch_many() {
 }
 # many_of PORT MODE COUNT [OPTION...]: under the load of hush-example, which sees what is lost, doubled, late or wrong.
 many_of() {
-  local port=$1 mode=$2 count=$3 what base before done
+  local port=$1 mode=$2 count=$3 what base before came
   shift 3
   what=$mode$(tr -d ' ' <<<"${*/#--/-}")
   store write hushring/default/port "$port"
@@ -161,9 +161,9 @@ many_of() {
   host_wait example 'up, the back end' || return 1
   eventually rings_are 1024 1024
   base=$(host_holdings) before=$(switches_counted)
-  done=$(switches "$count" example)
-  echo "$what: $done of $count switches, $(stat_of vif1.0 "s['guest_tx']['packets'] + s['guest_rx']['packets']") frames"
-  check "$what-all" same "$done $(($(switches_counted) - before))" "$count $count"
+  came=$(switches "$count" example)
+  echo "$what: $came of $count switches, $(stat_of vif1.0 "s['guest_tx']['packets'] + s['guest_rx']['packets']") frames"
+  check "$what-all" same "$came $(($(switches_counted) - before))" "$count $count"
   check "$what-under-traffic" goes_through 1000000
   [ "$port" != sink ] || check "$what-every-frame-once" sink_has_all
   wants 1024 1024
@@ -177,7 +177,7 @@ sink_has_all() {
   local packets sum bytes
   stop_end example
   eventually stat_of vif1.0 "1/(s['guest_tx']['packets'] > 0)"
-  eventually eval '[ "$(show_of vif1.0 "d['queues'][0]['guest_tx']['bytes_waiting']")" = 0 ]'
+  eventually sink_is_done
   packets=$(stat_of vif1.0 "s['guest_tx']['packets']") bytes=$(stat_of vif1.0 "s['guest_tx']['bytes']")
   sum=$(show_of vif1.0 "d['queues'][0]['port_sum']")
   go_on example
@@ -186,17 +186,18 @@ packets, total, said = map(int, sys.argv[1:])
 want = (total // packets // 8) * (packets * (packets - 1) // 2) % 2**64
 sys.exit(0 if said == want and total % packets == 0 else f"{packets} frames, sum {said}, not {want}")' "$packets" "$bytes" "$sum"
 }
+sink_is_done() { [ "$(show_of vif1.0 "d['queues'][0]['guest_tx']['bytes_waiting']")" = 0 ]; }
 many_asleep() { # both ends asleep but for a ping now and then
-  local count=$1 host_path=auto base pinging before done
+  local count=$1 host_path=auto base pinging before came
   wants 256 256
   host_guest 1 || return 1
   in_domain 1 xenstore-write device/vif/0/hushring/poll-mode event
   base=$(host_holdings) before=$(switches_counted)
   ip netns exec "$(host_ns 1)" ping -i 0.05 -W 5 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
   pinging=$!
-  done=$(switches "$count" frontd-1)
-  echo "asleep: $done of $count switches"
-  check asleep-all same "$done $(($(switches_counted) - before))" "$count $count"
+  came=$(switches "$count" frontd-1)
+  echo "asleep: $came of $count switches"
+  check asleep-all same "$came $(($(switches_counted) - before))" "$count $count"
   kill -INT "$pinging"
   wait "$pinging"
   check asleep-pings-in-order in_order "$host_logs/ping.log" "$(grep -c 'icmp_seq' "$host_logs/ping.log")"
@@ -286,9 +287,10 @@ for number, line in enumerate(sys.stdin):
     got = b""
     while len(got) < len(sent) and (data := s.recv(65536)): got += data
     print("same" if got == sent else "other", flush=True)'
+chat_listens() { in_netns 0 ss -Hltn "sport = 7" | grep -q .; }
 chat_begins() {
   ip netns exec "$(host_ns 0)" python3 -c "$chat_server" &
-  eventually eval 'in_netns 0 ss -Hltn "sport = 7" | grep -q .' || return 1
+  eventually chat_listens || return 1
   coproc chat { exec ip netns exec "$(host_ns 1)" python3 -c "$chat_client"; }
 }
 chat_goes_on() {
@@ -307,7 +309,7 @@ step() {
   [ "$at" != advised ] || return 0
   stop_end backd && go_on frontd-1 && eventually has "$front_area-offer" || return 1
   [ "$at" != offered ] || return 0
-  stop_end frontd-1 && go_on backd && eventually eval '[ "$(key "$back_area-answer")" = "$number mapped" ]' || return 1
+  stop_end frontd-1 && go_on backd && eventually store_is "$back_area-answer" "$number mapped" || return 1
   [ "$at" != answered ] || return 0
   # It has seen the answer before it makes its second report.
   stop_end backd && go_on frontd-1 && front_of "1" >/dev/null && front_of "1" >/dev/null && front_of "1" >/dev/null || return 1
