@@ -85,21 +85,29 @@ TEST(RingPair, BothDirectionsMoveWithWhatIsOnItsWay) {
 TEST(RingPair, AFullRingStillHasRoomForTheSwitch) {
   Ends ends;
   OwnArea next{header_after(ends.first.view().header, 2, {8192, 8192})};
+  // Of 48 bytes with its record, so that nothing but the reserve is left at last.
+  for (RingPair* const end : {&ends.front, &ends.back}) {
+    ASSERT_NE(end->out.reserve(32), nullptr);
+    end->out.commit({.length = 32});
+  }
   std::uint32_t sent = 0;
   for (std::uint32_t n = 1; send(ends.front.out, n, kMinFrame); ++n) sent = n;
   std::uint32_t returned = 0;
   for (std::uint32_t n = 1; send(ends.back.out, n, kMinFrame); ++n) returned = n;
   (void)ends.front.out.publish();
   (void)ends.back.out.publish();
+  ASSERT_EQ(ends.front.out.waiting(), kSize - kReserve);
   ends.back.stage(back_side(next.view()));
   (void)ends.front.lead(front_side(next.view()));
   Frame frame;
+  ASSERT_TRUE(ends.back.in.peek(frame)) << "the ring is full to its last byte";
   for (std::uint32_t n = 1; n <= sent; ++n) {
     ASSERT_TRUE(ends.back.in.peek(frame)) << n;
     ASSERT_TRUE(is(frame, n, kMinFrame));
   }
   EXPECT_FALSE(ends.back.in.peek(frame));
   EXPECT_EQ(ends.back.cross(), RingPair::Crossing::followed);
+  ASSERT_TRUE(ends.front.in.peek(frame));
   for (std::uint32_t n = 1; n <= returned; ++n) ASSERT_TRUE(ends.front.in.peek(frame)) << n;
   EXPECT_FALSE(ends.front.in.peek(frame));
   EXPECT_EQ(ends.front.cross(), RingPair::Crossing::over);
