@@ -139,9 +139,17 @@ void AreaLink::tick(Clock::time_point now) {
     channels_.unmask(port_);
   }
   if (rings_.in.switched() && !rings_.in.unreleased()) cross();
+  if (rings_.leads() && !sleeping_ && !rings_.in.unreleased()) look_for_switch();
   if (standstill_ || watch_due_) rings_.out.look();
   if (standstill_ && rings_.out.consumed() != stands_at_) standstill_.reset();
   if (!watch_due_ ? rings_.out.waiting() != 0 || waiting_ || rings_.leads() : now >= *watch_due_) watch(now);
+}
+
+// An application that only sends looks at no frame, and would never come to the other end's SWITCH.
+void AreaLink::look_for_switch() {
+  area::Frame next;
+  if (rings_.in.peek(next)) rings_.in.put_back(next);
+  release();
 }
 
 // Once a bound, whatever goes through the ring in between.

@@ -157,6 +157,7 @@ class AreaLink {
 
   void notify();
   void listen();
+  void look_for_switch();
   void watch(Clock::time_point now);
   void move(const area::View& next);
   void cross();
