@@ -45,7 +45,7 @@ class Host:
         """That Dom0 has mapped of all guests: simxen's count, not hush-backd's."""
         said = subprocess.run([self.programs / "simxen", "list", "--json"], env=self._environment(), text=True,
                               capture_output=True, check=True)
-        return len(json.loads(said.stdout)["maps"])
+        return sum(found["pages"] for found in json.loads(said.stdout)["maps"])
 
     def start(self, domain, words, log):
         """A program in the domain."""
