@@ -133,17 +133,15 @@ std::optional<PairDecision> AreaGovernor::ask(Entry& entry, Time now) {
   entry.looked_at = now;
   auto decision = entry.policy.look(now, interval, sample.guest_tx, sample.guest_rx,
                                     area::sizes_of(entry.pair.areas->header()));
-  if (!decision && is_empty(sample) && is_at_rest(entry, now)) entry.active = false;
+  if (!decision && is_empty(sample) && is_at_rest(entry)) entry.active = false;
   return decision;
 }
 
-// Nothing came, and nothing is left to do about it: it has what is least, or what an admin said. What it has
-// only until it was idle for long enough is still to be taken, and no frame may come to remind of that.
-bool AreaGovernor::is_at_rest(const Entry& entry, Time now) {
-  constexpr auto kForLong = std::chrono::hours(24 * 365);
+// Nothing came, and nothing is left to do about it: it has what is least, or what an admin said. What it
+// wants now says nothing of that: for a while after its traffic has ended, it wants what that took.
+bool AreaGovernor::is_at_rest(const Entry& entry) {
   const area::Sizes in_use = area::sizes_of(entry.pair.areas->header());
-  return !entry.pair.areas->switching() && !entry.policy.pending() &&
-         entry.policy.wanted(now + kForLong) == in_use;
+  return !entry.pair.areas->switching() && !entry.policy.pending() && entry.policy.rests_at() == in_use;
 }
 
 void AreaGovernor::advise(Entry& entry, std::size_t which, const PairDecision& decision) {

@@ -92,7 +92,7 @@ class AreaGovernor {
   void advise(Entry& entry, std::size_t which, const PairDecision& decision);
   [[nodiscard]] std::vector<Holding> holdings() const;
   [[nodiscard]] Look look_at(PairId id, const Entry& entry) const;
-  [[nodiscard]] static bool is_at_rest(const Entry& entry, Time now);
+  [[nodiscard]] static bool is_at_rest(const Entry& entry);
 
   const Settings& settings_;
   std::map<PairId, Entry> pairs_;

@@ -58,6 +58,8 @@ class PairPolicy {
   // For the budget: what it would take if that were endless, and what is its in any case.
   [[nodiscard]] area::Sizes wanted(Time now) const { return {tx_.wanted(now), rx_.wanted(now)}; }
   [[nodiscard]] area::Sizes minimum() const { return {tx_.minimum(), rx_.minimum()}; }
+  // What both come down to when nothing comes any more.
+  [[nodiscard]] area::Sizes rests_at() const { return {tx_.rests_at(), rx_.rests_at()}; }
   // What is decided and not done yet.
   [[nodiscard]] std::optional<area::Sizes> pending() const {
     return asked_ ? std::optional(asked_->next) : std::nullopt;

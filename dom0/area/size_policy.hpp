@@ -75,6 +75,8 @@ class SizePolicy {
 
   // What it would take if the host's budget were endless, bytes.
   [[nodiscard]] std::uint32_t wanted(Time now) const;
+  // What it comes down to when nothing comes any more, bytes.
+  [[nodiscard]] std::uint32_t rests_at() const { return rules_.fixed != 0 ? fixed() : floor(); }
   // How long a shorter ring must have been enough before it is taken.
   [[nodiscard]] Time patience() const { return rules_.shrink_after * (1 << doublings_); }
 

@@ -9,6 +9,8 @@ namespace {
 
 // Stall bounds that the front end has for a step (common/area/README.md, section 10, point 10).
 constexpr int kPatience = 10;
+// Refusals of a connection that are said.
+constexpr unsigned kRefusalsSaid = 8;
 
 }  // namespace
 
@@ -106,7 +108,9 @@ void QueueAreas::take(const xenstore::AreaOffer& offer) {
 }
 
 void QueueAreas::refuse(std::uint32_t generation, const std::string& why) {
-  spdlog::warn("{}: the area of generation {} is refused: {}", setup_.name, generation, why);
+  // A guest may offer as often as it likes; the log is the admin's.
+  spdlog::log(++refusals_ <= kRefusalsSaid ? spdlog::level::warn : spdlog::level::debug,
+              "{}: the area of generation {} is refused: {}", setup_.name, generation, why);
   if (auto done = xenstore::write_area_reply(setup_.store, setup_.vif, setup_.directory, {generation, why});
       !done)
     spdlog::warn("{}: {}", setup_.name, done.error().text);
@@ -157,7 +161,7 @@ std::uint32_t QueueAreas::pages() const {
 void QueueAreas::say_once(const std::string& trouble) {
   if (trouble == trouble_) return;
   trouble_ = trouble;
-  spdlog::warn("{}: {}", setup_.name, trouble);
+  spdlog::log(++refusals_ <= kRefusalsSaid ? spdlog::level::warn : spdlog::level::debug, "{}: {}", setup_.name, trouble);
 }
 
 }  // namespace hush::dom0

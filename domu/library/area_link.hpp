@@ -157,9 +157,9 @@ class AreaLink {
 
   void notify();
   void listen();
+  void look_for_switch();
   void watch(Clock::time_point now);
   void move(const area::View& next);
-  void look_for_switch();
   void cross();
 
   xen::EventChannels& channels_;

@@ -236,6 +236,13 @@ TEST(SizePolicy, StallsOfTheRingBeforeAreNotThisOnes) {
   EXPECT_EQ(ring.switches, 1);
 }
 
+TEST(SizePolicy, WhatItWantsAfterItsTrafficIsNotWhereItRests) {
+  Direction direction(kMiB);
+  direction.look(bursts(600 * kKiB, 1, 0, 600 * kKiB));
+  EXPECT_EQ(direction.policy.rests_at(), 16 * kKiB);
+  EXPECT_EQ(SizePolicy({.fixed = 512 * kKiB}).rests_at(), 512 * kKiB);
+}
+
 TEST(SizePolicy, WhatAnAdminSaysCounts) {
   Direction ring;
   ring.policy.set({.fixed = kMiB});

@@ -253,6 +253,7 @@ TEST(RingPair, NothingIsLostInThousandsOfSwitches) {
   // One turn of an end: a burst each way. `n` numbers what is sent and what is expected.
   const auto turn = [](RingPair& rings, auto& sent, auto& got, auto& sound, bool sends) {
     Frame frame;
+    const std::uint32_t before = sent + got;
     for (int i = 0; i < 16 && rings.in.peek(frame); ++i) sound = sound && is(frame, ++got, kLongest);
     if (rings.in.unreleased()) (void)rings.in.release();
     for (int i = 0; i < 16 && sends && send(rings.out, sent + 1, kLongest); ++i) ++sent;
