@@ -161,7 +161,8 @@ std::uint32_t QueueAreas::pages() const {
 void QueueAreas::say_once(const std::string& trouble) {
   if (trouble == trouble_) return;
   trouble_ = trouble;
-  spdlog::log(++refusals_ <= kRefusalsSaid ? spdlog::level::warn : spdlog::level::debug, "{}: {}", setup_.name, trouble);
+  spdlog::log(++refusals_ <= kRefusalsSaid ? spdlog::level::warn : spdlog::level::debug, "{}: {}",
+              setup_.name, trouble);
 }
 
 }  // namespace hush::dom0

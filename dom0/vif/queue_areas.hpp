@@ -87,7 +87,7 @@ class QueueAreas {
   std::uint32_t advices_ = 0;   // so far
   std::optional<xenstore::AreaTarget> advised_;
   boost::asio::steady_timer late_;
-  unsigned refusals_ = 0;  // said or not, on this connection
+  unsigned refusals_ = 0;                                       // said or not, on this connection
   std::string trouble_;                                         // of the keys, as it was said last
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for the timer on its way
   xenstore::Watches watches_;  // last: their handlers are called until they go

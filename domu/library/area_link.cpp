@@ -149,7 +149,8 @@ void AreaLink::tick(Clock::time_point now) {
   }
   // Nothing but the SWITCH is in hand: an application that polls may release only where it was given
   // something.
-  if (rings_.in.switched() && received_.packets == 0) release();
+  if (rings_.in.switched() && received_.packets == 0)
+    release();
   else if (rings_.leads() && !sleeping_ && !rings_.in.unreleased())
     look_for_switch();
   if (standstill_ || watch_due_) rings_.out.look();
