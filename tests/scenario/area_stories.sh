@@ -94,6 +94,7 @@ story_area_stopped() {
 story_area_backend_dies() {
   local host_path=auto connection held
   host_up 1 || return 1
+  store write hushring/default/area-max 256 # what is held is compared: no area may follow its traffic meanwhile
   host_guest 1 || return 1
   held=$(host_holdings)
   : >"$host_logs/server.log"

@@ -61,6 +61,7 @@ story_poll() { # on the area path
   local host_path=auto before
   host_up 1 || return 1
   quiet || return 1
+  store write hushring/default/area-max 256 # a switch to another area costs events of its own
   host_guest 1 || return 1
   check path path_is area
   check cost-shown show_of vif1.0 "1/(1000 <= d['polling']['wake_cost_ns'] <= 200000 and d['polling']['mode'] == 'auto')"
