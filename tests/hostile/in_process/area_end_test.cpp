@@ -131,6 +131,9 @@ TEST_F(AreaEnds, WhoLeadsAsksUntilItIsAnsweredAndSendsMeanwhile) {
   kick();
   ASSERT_TRUE(eventually([&] { return counting_.taken == 1; }))
       << "what the other end still sends where it was";
+  const area::View first = first_.view();
+  ASSERT_TRUE(eventually([&] { return first.page->guest_rx.mode.load(std::memory_order_relaxed) != 0; }))
+      << "it sleeps";
   back.stage(area::back_side(next_.view()));
   area::Frame frame;
   EXPECT_FALSE(back.in.peek(frame));

@@ -248,6 +248,9 @@ TEST_F(LibrarySwitch, AStormOfAdviceIsOneAreaAtATime) {
     advise(number, 8192U << number % 4, 8192);
     ASSERT_LE(xen_.shares(), shares_ + kSharesOfAnArea);
   }
+  send(77);
+  link().publish();
+  EXPECT_EQ(arrived(), 77) << "in the area in use: none was answered";
   EXPECT_LE(log_.size(), 100'000U) << "what it says of that is bounded by its own pace";
 }
 
