@@ -5,6 +5,14 @@
 #include "dom0/vif/vif.hpp"
 
 namespace hush::dom0 {
+namespace {
+
+// For the log: the vif's own name where it has one queue.
+std::string queue_name(const Vif& vif, std::size_t number, std::size_t queues) {
+  return queues == 1 ? vif.name() : vif.name() + ": queue " + std::to_string(number);
+}
+
+}  // namespace
 
 // The areas of all queues, or none of them and why.
 xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
@@ -47,7 +55,7 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
                          .frontend = xenstore::queue_path(frontend_, number, queues),
                          .port = channel,
                          .max_pages = max_area_pages(),
-                         .name = queues == 1 ? name() : name() + ": queue " + std::to_string(number),
+                         .name = queue_name(*this, number, queues),
                          .on_end =
                              [this, number](SwitchEnd end, const std::string& why) {
                                host_.governor.ended({id_, number}, end, why);
@@ -91,11 +99,10 @@ void Vif::start_area(std::size_t number) {
     const auto asked = thread.call([&] { return queue.demands(); });
     return PairSample{asked.in, asked.out};
   };
-  host_.governor.join({id_, number},
-                      {.name = queues_.size() == 1 ? name() : name() + ": queue " + std::to_string(number),
-                       .areas = placed.areas.get(),
-                       .sample = sample,
-                       .rules = area_rules(number)});
+  host_.governor.join({id_, number}, {.name = queue_name(*this, number, queues_.size()),
+                                      .areas = placed.areas.get(),
+                                      .sample = sample,
+                                      .rules = area_rules(number)});
 }
 
 PairRules Vif::area_rules(std::size_t number) const {
