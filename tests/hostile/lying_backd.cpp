@@ -257,6 +257,14 @@ Lie followed_by(const char* reason, std::vector<area::Record> records) {
     b.publish(records);
   });
 }
+// As an honest back end, to the end of the switch.
+void follow(LyingBack& b) {
+  b.advise(1, 2 * kRing);
+  b.take_up();
+  (void)b.rings().cross();
+  b.notify();
+  b.until_withdrawn();
+}
 // Says this of the next area, for which nothing is offered; what makes sense after it is followed.
 Lie advised(std::string text) {
   return of_areas("", [=](LyingBack& b) {
@@ -401,11 +409,7 @@ const std::map<std::string, Lie>& lies() {
        followed_by("a switch that has a length", {{.length = 16, .kind = area::Kind::switch_over}})},
       {"area-switch-twice", of_areas("a switch to no generation",
                                      [](LyingBack& b) {
-                                       b.advise(1, 2 * kRing);
-                                       b.take_up();
-                                       (void)b.rings().cross();
-                                       b.notify();
-                                       b.until_withdrawn();
+                                       follow(b);
                                        (void)b.rings().out.switch_over();
                                      })},
       {"area-switch-never", of_areas("",
@@ -413,14 +417,7 @@ const std::map<std::string, Lie>& lies() {
                                        b.advise(1, 2 * kRing);
                                        b.take_up();
                                      })},
-      {"area-switch-honest", of_areas("",
-                                      [](LyingBack& b) {
-                                        b.advise(1, 2 * kRing);
-                                        b.take_up();
-                                        (void)b.rings().cross();
-                                        b.notify();
-                                        b.until_withdrawn();
-                                      })},
+      {"area-switch-honest", of_areas("", follow)},
   };
   return kLies;
 }
