@@ -12,7 +12,10 @@ from .say import Trouble, step
 # What the console shows before Dom0 can speak for itself.
 MILESTONES = ((rb"Xen version", "the hypervisor starts"), (rb"Serial input to DOM0", "Dom0's kernel starts"))
 DIED = re.compile(rb"Panic on CPU|Kernel panic - not syncing|Dom0 crashed|Domain 0 crashed")
+# What no program in a domain can do to the hypervisor, and the emulated processor now and then does (README.md).
+EMULATOR_FAILED = re.compile(rb"DOUBLE FAULT")
 TIMED_OUT = 124
+LOST = 75
 
 
 class Session:
@@ -73,7 +76,9 @@ class Session:
     def _judge(self):
         if self._status is None:
             what = "the machine went down under the script" if self._started else "the machine did not come up"
-            raise Trouble(what, self._console_log if self._console_log.stat().st_size else self._machine.log)
+            console = self._console_log.read_bytes()
+            raise Trouble(what, self._console_log if console else self._machine.log,
+                          LOST if self._started and EMULATOR_FAILED.search(console) else 125)
         return self._status
 
     def _console(self):
