@@ -17,6 +17,11 @@ std::string in_kib(std::uint64_t bytes) {
   return bytes < 1024 ? fmt::format("{} bytes", bytes) : fmt::format("{} KiB", bytes / 1024);
 }
 
+std::uint64_t rate(std::uint64_t bytes, Time in) {  // a second
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(in).count();
+  return bytes * std::micro::den / static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 1));
+}
+
 std::uint64_t stalls_of_bursts(const area::DemandSample& sample) {
   std::uint64_t stalls = 0;
   for (const auto& of : sample.bursts) stalls += of.stalls;
@@ -33,6 +38,7 @@ SizePolicy::Half SizePolicy::window() const {
   Half all = older_;
   all.sum += newer_.sum;
   all.stream_stalls += newer_.stream_stalls;
+  all.covers += newer_.covers;
   return all;
 }
 
@@ -50,44 +56,52 @@ void SizePolicy::learn(Time now, Time interval, const area::DemandSample& sample
     older_ = newer_;
     newer_ = {};
   }
+  const auto bursts_before = newer_.sum.bursts;
   newer_.covers += interval;
   newer_.sum += sample;
-  streams_ = sample.saturated != 0;
-  if (streams_) newer_.stream_stalls += sample.stalls;
+  bytes_a_second_ = rate(sample.bytes, interval);
+  streams_ = is_stream(sample);
+  if (streams_) {
+    newer_.stream_stalls += sample.stalls;
+    newer_.sum.bursts = bursts_before;
+  }
   was_short(now, needed(sample, length));
   was_short(now, growth(length, kStallsToGrow).length);
 }
 
+bool SizePolicy::is_stream(const area::DemandSample& sample) const {
+  if (sample.saturated != 0) return true;
+  const std::uint64_t burst = burst_percentile(sample, kPercent);
+  return burst >= kStreamRings * threshold() ||
+         (burst != 0 && burst * kStreamPiecesASecond <= bytes_a_second_);
+}
+
 // The length that would have been enough in the interval; at most the one in use, or it is growth().
 std::uint32_t SizePolicy::needed(const area::DemandSample& sample, std::uint32_t length) const {
-  if (sample.stalls == 0) {
-    // What fitted needs no more than it took at most, and half as much again.
-    const std::uint32_t fitted = sample.high_water == 0 ? 0 : candidate_length(sample.high_water);
-    return std::min({fitted, sample.saturated ? stream_length(sample.longest) : length, length});
-  }
-  const bool stream = sample.saturated || is_stream(burst_percentile(sample, kPercent));
-  return stream ? std::min(stream_length(window().sum.longest), length) : length;
+  const std::uint32_t stream = stream_length(window().sum.longest, bytes_a_second_);
+  const std::uint32_t most = std::min(streams_ ? stream : length, length);
+  if (sample.stalls != 0) return most;
+  // What fitted needs no more than it took at most, and half as much again.
+  const std::uint32_t fitted = sample.high_water == 0 ? 0 : candidate_length(sample.high_water);
+  return std::min(std::max(fitted, fast_length(bytes_a_second_)), most);
 }
 
 // The candidate of the method, where the ring in use is too short.
 SizePolicy::Growth SizePolicy::growth(std::uint32_t length, std::uint64_t stalls_to_grow) const {
   const Half past = window();
-  const std::uint32_t longest = past.sum.longest;
   Growth found;
-  const auto stream = [&](std::uint64_t stalls) {
-    if (stream_length(longest) > length)
-      found = {stream_length(longest),
-               fmt::format("a stream of frames of up to {} bytes found no room {} times", longest, stalls)};
-  };
-  // Through the last interval: of one that is over nothing follows.
-  if (streams_ && past.stream_stalls >= stalls_to_grow) stream(past.stream_stalls);
+  // Through the last interval: of a stream that is over nothing follows.
+  if (streams_) {
+    const std::uint32_t enough = stream_length(past.sum.longest, bytes_a_second_);
+    if (past.stream_stalls >= stalls_to_grow && enough > length)
+      found = {enough, fmt::format("a stream of frames of up to {} bytes found no room {} times",
+                                   past.sum.longest, past.stream_stalls)};
+    else if (fast_length(bytes_a_second_) > length)
+      found = {fast_length(bytes_a_second_), fmt::format("a stream of {} MB/s", bytes_a_second_ / 1'000'000)};
+  }
   const std::uint64_t bursts = burst_percentile(past.sum, kPercent), stalls = stalls_of_bursts(past.sum);
   const bool is_long = bursts > length - length / 4;
   if (stalls < (is_long ? std::min(stalls_to_grow, kStallsOfLongBursts) : stalls_to_grow)) return found;
-  if (is_stream(bursts)) {
-    stream(stalls);
-    return found;
-  }
   // A ring that stalls is too short, whatever its bursts say: there were others, or a long frame at its end.
   const std::uint32_t candidate = std::max(candidate_length(bursts), 2 * length);
   if (candidate > found.length)

@@ -35,6 +35,9 @@ inline constexpr std::uint64_t kStallsOfLongBursts = 2;
 // A burst of so many of the largest rings is a stream: the largest would take up an eighth of it at most, and
 // be slower for all of it.
 inline constexpr std::uint64_t kStreamRings = 8;
+// And bursts that come so often are pieces of one, cut by a consumer that keeps up: the next is there before
+// the one before has left the cache.
+inline constexpr std::uint64_t kStreamPiecesASecond = 1000;
 // Where a shrinking was a mistake (the ring had to grow again within the time that it had taken) the next one
 // takes twice as long, up to so many doublings: a load that alternates keeps the ring that it needs at times.
 inline constexpr unsigned kMostDoublings = 4;
@@ -87,7 +90,7 @@ class SizePolicy {
   [[nodiscard]] std::uint32_t floor() const { return std::max(rules_.min, rules_.least); }
   [[nodiscard]] std::uint32_t threshold() const { return std::max(rules_.max, floor()); }
   [[nodiscard]] std::uint32_t fixed() const { return std::max(rules_.fixed, rules_.least); }
-  [[nodiscard]] bool is_stream(std::uint64_t burst) const { return burst >= kStreamRings * threshold(); }
+  [[nodiscard]] bool is_stream(const area::DemandSample& sample) const;
   [[nodiscard]] std::uint32_t needed(const area::DemandSample& sample, std::uint32_t length) const;
   struct Growth {
     std::uint32_t length = 0;  // 0: none is needed
@@ -100,8 +103,8 @@ class SizePolicy {
 
   SizeRules rules_;
   std::uint32_t share_ = area::kMaxRing;
-  // The window as two halves, of which the older is forgotten when the newer is full. Of bursts; of a stream
-  // only its stalls and longest frame.
+  // The window as two halves, of which the older is forgotten when the newer is full. Bursts are those of the
+  // intervals that had no stream.
   struct Half {
     area::DemandSample sum;
     std::uint64_t stream_stalls = 0;
@@ -109,7 +112,8 @@ class SizePolicy {
   };
   [[nodiscard]] Half window() const;
   Half newer_, older_;
-  bool streams_ = false;                   // all through the last interval
+  std::uint64_t bytes_a_second_ = 0;       // in the last interval
+  bool streams_ = false;                   // in the last interval
   bool begun_ = false;                     // a sample was seen
   bool skip_ = false;                      // the next one is still of the ring before
   std::array<Time, kLengths> short_at_{};  // when a ring of length_at(i) was last too short

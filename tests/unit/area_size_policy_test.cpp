@@ -36,12 +36,18 @@ TEST(Method, TheDecision) {
 }
 
 TEST(Method, AStreamIsCountedInRecords) {
-  EXPECT_EQ(stream_length(0), 64 * kKiB);
-  EXPECT_EQ(stream_length(64), 64 * kKiB);
-  EXPECT_EQ(stream_length(1514), 256 * kKiB);
-  EXPECT_EQ(stream_length(9014), 256 * kKiB);
-  EXPECT_EQ(stream_length(area::kMaxFrame), kMiB);
-  EXPECT_EQ(stream_length(UINT32_MAX), kMiB) << "a sample of nonsense";
+  EXPECT_EQ(stream_length(0, 0), 64 * kKiB);
+  EXPECT_EQ(stream_length(64, 0), 64 * kKiB);
+  EXPECT_EQ(stream_length(1514, 0), 256 * kKiB);
+  EXPECT_EQ(stream_length(9014, 0), 256 * kKiB);
+  EXPECT_EQ(stream_length(area::kMaxFrame, 0), kMiB);
+  EXPECT_EQ(stream_length(UINT32_MAX, 0), kMiB) << "a sample of nonsense";
+}
+
+TEST(Method, AFastStreamHasWhatACacheHolds) {
+  EXPECT_EQ(stream_length(64, kFast - 1), 64 * kKiB);
+  EXPECT_EQ(stream_length(64, kFast), kMiB);
+  EXPECT_EQ(stream_length(area::kMaxFrame, UINT64_MAX), kMiB);
 }
 
 // Samples as a direction would give them.
@@ -59,7 +65,7 @@ DemandSample bursts(std::uint64_t bytes, std::uint64_t count, std::uint64_t stal
 }
 DemandSample stream(std::uint32_t frame, std::uint64_t stalls, std::uint32_t high_water) {
   DemandSample sample;
-  sample.bytes = 50'000'000;
+  sample.bytes = 5'000'000;  // 100 MB/s
   sample.frames = sample.bytes / frame;
   sample.longest = frame;
   sample.high_water = high_water;
@@ -165,6 +171,26 @@ TEST(SizePolicy, AStreamGetsItsRecordsAndNoMore) {
 TEST(SizePolicy, AStreamWithPausesIsOneToo) {
   Direction ring;
   EXPECT_EQ(ring.look(bursts(kStreamRings * 4 * kMiB, 1, 500)).length, 256 * kKiB);
+}
+
+TEST(SizePolicy, AFastStreamGetsWhatACoresCacheHolds) {
+  Direction ring;
+  DemandSample fast = stream(1514, 500, 16 * kKiB);
+  fast.bytes = 200'000'000;
+  fast.stalls = 0;
+  const Decision decision = ring.look(fast);
+  EXPECT_EQ(decision.length, kMiB);
+  EXPECT_EQ(decision.reason, "a stream of 4000 MB/s");
+  ring.run(fast, seconds(60));
+  EXPECT_EQ(ring.switches, 1);
+}
+
+TEST(SizePolicy, PiecesOfAStreamAreOneToo) {
+  Direction ring(256 * kKiB);
+  // 600 MB/s, and a consumer that keeps up but for a hiccup now and then.
+  ring.run(bursts(500 * kKiB, 60, 20, 256 * kKiB), seconds(60));
+  EXPECT_EQ(ring.switches, 0);
+  EXPECT_EQ(ring.look(bursts(500 * kKiB, 40, 20, 256 * kKiB)).length, kMiB) << "bursts";
 }
 
 TEST(SizePolicy, AStreamThatEndedIsNoReason) {
