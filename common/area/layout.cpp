@@ -6,9 +6,6 @@
 namespace hush::area {
 namespace {
 
-constexpr bool ring_is_sound(std::uint32_t ring) {
-  return std::has_single_bit(ring) && ring >= kMinRing && ring <= kMaxRing;
-}
 constexpr bool max_frame_is_sound(std::uint32_t max_frame, std::uint32_t ring) {
   return max_frame >= kLeastMaxFrame && max_frame <= std::min(kMaxFrame, max_frame_of(ring));
 }
@@ -21,9 +18,9 @@ std::optional<std::string_view> refusal(const Header& header, std::uint32_t page
   if (header.generation == 0) return "generation 0";
   if (header.pages != pages) return "the header page has another number of pages than hush-area-pages";
   if (pages > max_pages) return "more pages than this back end allows";
-  if (!ring_is_sound(header.guest_tx_ring))
+  if (!is_ring_length(header.guest_tx_ring))
     return "the guest_tx ring is no power of two from 4 KiB to 32 MiB";
-  if (!ring_is_sound(header.guest_rx_ring))
+  if (!is_ring_length(header.guest_rx_ring))
     return "the guest_rx ring is no power of two from 4 KiB to 32 MiB";
   if (!max_frame_is_sound(header.guest_tx_max_frame, header.guest_tx_ring))
     return "the longest guest_tx frame is out of range";

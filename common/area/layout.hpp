@@ -98,6 +98,10 @@ struct Side {
           &view.page->back_lives};
 }
 
+constexpr bool is_ring_length(std::uint32_t bytes) {
+  return std::has_single_bit(bytes) && bytes >= kMinRing && bytes <= kMaxRing;
+}
+
 // May an end leave segmentation and checksums to the other in this area?
 constexpr bool takes_offloads(const Header& header) {
   return header.guest_tx_ring >= kMinRingOfOffloads && header.guest_rx_ring >= kMinRingOfOffloads;

@@ -155,7 +155,10 @@ void AreaGovernor::advise(Entry& entry, std::size_t which, const PairDecision& d
       fitting(budget_of(settings_.area_budget().bytes, holdings), holdings, which, decision.next,
               {least(decision.next.guest_tx, in_use.guest_tx, minimum.guest_tx),
                least(decision.next.guest_rx, in_use.guest_rx, minimum.guest_rx)});
-  if (!sizes || *sizes == in_use) return entry.policy.on_postponed();
+  if (!sizes || *sizes == in_use) {
+    entry.last_failure = fmt::format("the budget has no room now for {}", in_kib(decision.next));
+    return entry.policy.on_postponed();
+  }
   if (!entry.pair.areas->advise(*sizes)) return entry.policy.on_failed(now_is());
   entry.pending_reason = decision.reason;
   spdlog::debug("{}: advised to {}: {}", entry.pair.name, in_kib(*sizes), decision.reason);

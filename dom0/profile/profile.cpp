@@ -1,7 +1,6 @@
 #include "dom0/profile/profile.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "common/area/layout.hpp"
 #include "xenstore/vif_config.hpp"
@@ -10,7 +9,7 @@ namespace hush::dom0 {
 namespace {
 
 std::string impossible_ring(const char* name, std::uint32_t bytes) {
-  if (std::has_single_bit(bytes) && bytes >= area::kMinRing && bytes <= area::kMaxRing) return "";
+  if (area::is_ring_length(bytes)) return "";
   return std::string(name) + " " + std::to_string(bytes) + " is no power of two from " +
          std::to_string(area::kMinRing) + " to " + std::to_string(area::kMaxRing);
 }

@@ -37,8 +37,7 @@ DirectVif::Descriptor::~Descriptor() {
 }
 
 Result<std::unique_ptr<DirectVif>> DirectVif::open(Options options) {
-  if (options.ring != 0 &&
-      (!std::has_single_bit(options.ring) || options.ring < area::kMinRing || options.ring > area::kMaxRing))
+  if (options.ring != 0 && !area::is_ring_length(options.ring))
     return error("a ring of " + std::to_string(options.ring) +
                      " bytes: it must be a power of two from 4 KiB to 32 MiB",
                  EINVAL);

@@ -1,6 +1,5 @@
 #include "domu/vif/queue_areas.hpp"
 
-#include <bit>
 #include <utility>
 
 namespace hush::domu {
@@ -8,10 +7,6 @@ namespace {
 
 // Stall bounds that the back end has for its answer (common/area/README.md, section 10, point 10).
 constexpr int kPatience = 10;
-
-bool is_ring(std::uint32_t bytes) {
-  return std::has_single_bit(bytes) && bytes >= area::kMinRing && bytes <= area::kMaxRing;
-}
 
 std::string in_kib(area::Sizes sizes) {
   return std::to_string(sizes.guest_tx / 1024) + " + " + std::to_string(sizes.guest_rx / 1024) + " KiB";
@@ -22,7 +17,7 @@ std::string in_kib(area::Sizes sizes) {
 std::optional<area::Sizes> sizes_to_offer(const xenstore::AreaTarget& target, const area::Header& in_use) {
   const area::Sizes& advised = target.rings;
   const area::Sizes least = area::least_sizes(in_use);
-  if (!is_ring(advised.guest_tx) || !is_ring(advised.guest_rx)) return std::nullopt;
+  if (!area::is_ring_length(advised.guest_tx) || !area::is_ring_length(advised.guest_rx)) return std::nullopt;
   if (advised.guest_tx < least.guest_tx || advised.guest_rx < least.guest_rx) return std::nullopt;
   if (advised == area::sizes_of(in_use)) return std::nullopt;
   return advised;
@@ -90,8 +85,14 @@ void QueueAreas::offer(const xenstore::AreaTarget& target) {
   if (!why.empty())
     setup_.say("an area of " + in_kib(*wanted) + " in the place of the one that was advised: " + why);
   ++generation_;
-  report(
-      xenstore::write_area_offer(setup_.store, setup_.device, setup_.own, {generation_, next_->address()}));
+  // The guest may have no more nodes in the store: then the decline may fail too, and the back end stops
+  // waiting.
+  if (auto done = xenstore::write_area_offer(setup_.store, setup_.device, setup_.own,
+                                             {generation_, next_->address()});
+      !done) {
+    next_.reset();
+    return decline(target.number, done.error().text);
+  }
   wait();
 }
 

@@ -26,5 +26,14 @@ TEST(PairRules, AreWhatAnAdminSets) {
   EXPECT_EQ(pair_rules(settings, {4096, 8192}), (PairRules{tx, rx, milliseconds(300)}));
 }
 
+// What this end would refuse is not advised.
+TEST(PairRules, StayBelowTheLimitOfAnArea) {
+  auto settings = xenstore::resolve({}).values;
+  settings.area_limit = 1032;  // two rings of 512 KiB, a page of header and one of index
+  EXPECT_EQ(pair_rules(settings, {4096, 4096}).guest_tx.max, 512 * kKiB);
+  settings.area_limit = 1028;
+  EXPECT_EQ(pair_rules(settings, {4096, 4096}).guest_rx.max, 256 * kKiB);
+}
+
 }  // namespace
 }  // namespace hush::dom0
