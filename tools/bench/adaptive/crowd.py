@@ -62,7 +62,7 @@ def run(lab, chosen, budget, log):
                      "--step", f"{ALL}:{chosen.seconds}", "--step", f"{rest}:{chosen.seconds}"]
             loads.append(stack.enter_context(load(there, domain, words, log)))
         most, samples = watch(there, loads, chosen)
-        last = [one.lines[-2] for one in loads[:BUSY]]
+        last = [[line for line in one.lines if line["role"] == "step"][-1] for one in loads[:BUSY]]
         for domain, one in enumerate(loads, 1):
             queue = there.queue(domain)
             if queue is None or queue["port_sum"] != one.lines[-1]["sum"]:

@@ -1,8 +1,6 @@
 """From runs to figures a step, beside the goals. Pure."""
 import statistics
 
-from .steps import ADAPTIVE
-
 THROUGHPUT = 0.95  # of the best fixed length, in each step
 AREA = 0.25  # of the longest fixed one, on average
 GROWS = 200  # ms from the step's begin
@@ -29,6 +27,12 @@ def average_area(run, begin, end):
     return statistics.mean(seen) if seen else 0
 
 
+def rings(run, step):
+    """KiB of guest_tx, at the step's begin and at its end."""
+    seen = [area["guest_tx"] // 1024 for area in run["areas"] if step["begin_ns"] <= area["at_ns"] < step["end_ns"]]
+    return {"first_kib": seen[0] if seen else None, "ring_kib": seen[-1] if seen else None}
+
+
 def of_run(run):
     """[a step's figures]"""
     found = []
@@ -37,7 +41,8 @@ def of_run(run):
         grown = [at for at, before, after in changes if after > before]
         shrunk = [at for at, before, after in changes if after < before]
         found.append({"rate": rate(step), "switches": len(changes), "grown_ms": grown, "shrunk_ms": shrunk,
-                      "area": average_area(run, step["begin_ns"], step["end_ns"]), "waits": step["waits"],
+                      "area": average_area(run, step["begin_ns"], step["end_ns"]), "ms": (step["end_ns"] - step["begin_ns"]) / 1e6,
+                      **rings(run, step), "waits": step["waits"],
                       "waited": step["waited_ns"] / (step["end_ns"] - step["begin_ns"]),
                       "burst_ms": step["in_bursts_ns"] / step["bursts"] / 1e6 if step["bursts"] else None})
     return found
@@ -48,35 +53,42 @@ def middle(values):
     return statistics.median(known) if known else None
 
 
-def results(steps, runs):
-    """{"steps": [{"step", "adaptive", "fixed": {name: rate}, "best", "ratio", ...}], "area", "largest", "goals"}."""
-    by_name = {}
-    for run in runs:
-        by_name.setdefault(run["contender"], []).append(of_run(run))
-    adaptive = by_name[ADAPTIVE.name]
-    fixed = {name: found for name, found in by_name.items() if name != ADAPTIVE.name}
-    lines = [of_step(step, [run[at] for run in adaptive],
-                     {name: [run[at] for run in found] for name, found in fixed.items()})
-             for at, step in enumerate(steps)]
-    area = statistics.mean(average_area(run, run["steps"][0]["begin_ns"], run["steps"][-1]["end_ns"])
-                           for run in runs if run["contender"] == ADAPTIVE.name)
-    largest = max((run["areas"][0]["guest_tx"] for run in runs if run["contender"] != ADAPTIVE.name), default=None)
+def results(steps, runs, slices, fixed):
+    """{"steps": [{"step", "rate", "fixed": {KiB: rate}, "best", "ring", "ratio", ...}], "area", "largest", "goals"}.
+    slices: {step's name: [a slice's figures]}; fixed: all lengths, KiB."""
+    found = [of_run(run) for run in runs]
+    lines = [of_step(step, [run[at] for run in found], slices.get(step.name, [])) for at, step in enumerate(steps)]
+    area = statistics.mean(average_area(run, run["steps"][0]["begin_ns"], run["steps"][-1]["end_ns"]) for run in runs)
+    largest = max(fixed) * 1024 if fixed else None
     return {"steps": lines, "area": area, "largest": largest, "goals": goals(lines, area, largest)}
 
 
-def of_step(step, adaptive, fixed):
-    rates = {name: middle(run["rate"] for run in found) for name, found in fixed.items()}
-    known = {name: found for name, found in rates.items() if found}
-    best = max(known, key=known.get) if step.sends and known else None
-    own = middle(run["rate"] for run in adaptive)
-    return {"step": step.name, "rate": own, "rates": [run["rate"] for run in adaptive], "fixed": rates,
-            "fixed_burst_ms": {name: middle(run["burst_ms"] for run in found) for name, found in fixed.items()},
-            "best": best, "ratio": own / known[best] if best else None,
-            "switches": max(run["switches"] for run in adaptive),
-            "grown_ms": longest([run["grown_ms"] for run in adaptive]),
-            "shrunk_ms": longest([run["shrunk_ms"] for run in adaptive]),
-            "area": statistics.mean(run["area"] for run in adaptive), "waits": middle(run["waits"] for run in adaptive),
-            "waited": middle(run["waited"] for run in adaptive), "burst_ms": middle(run["burst_ms"] for run in adaptive)}
+def of_step(step, runs, slices):
+    lengths = sorted({one["kib"] for one in slices})
+    fixed = {kib: middle(one["rate"] for one in slices if one["kib"] == kib) for kib in lengths}
+    best = max(fixed, key=fixed.get) if fixed else None
+    ring = statistics.mode(run["ring_kib"] for run in runs) if runs[0]["ring_kib"] else None
+    before = statistics.mode(run["first_kib"] for run in runs) if runs[0]["first_kib"] else None
+    grown = longest([run["grown_ms"] for run in runs])
+    return {"step": step.name, "rate": middle(run["rate"] for run in runs), "rates": [run["rate"] for run in runs],
+            "fixed": fixed, "lowest": {kib: min(one["rate"] for one in slices if one["kib"] == kib) for kib in lengths},
+            "highest": {kib: max(one["rate"] for one in slices if one["kib"] == kib) for kib in lengths},
+            "fixed_burst_ms": {kib: middle(one["burst_ms"] for one in slices if one["kib"] == kib) for kib in lengths},
+            "best": best, "ring": ring,
+            "ratio": ratio(fixed, best, before, ring, grown[-1] / runs[0]["ms"] if grown else 0),
+            "switches": max(run["switches"] for run in runs), "grown_ms": grown,
+            "shrunk_ms": longest([run["shrunk_ms"] for run in runs]),
+            "area": statistics.mean(run["area"] for run in runs), "waits": middle(run["waits"] for run in runs),
+            "waited": middle(run["waited"] for run in runs), "burst_ms": middle(run["burst_ms"] for run in runs)}
+
+
+def ratio(fixed, best, before, ring, late):
+    """What goes through the ring that was found, of what goes through the best one; `late`, the part of the step before
+    it had grown, counts for the ring before. None: not among those that were compared."""
+    if best is None or ring not in fixed:
+        return None
+    found = fixed[ring] / fixed[best]
+    return found if not late else None if before not in fixed else found * (1 - late) + fixed[before] / fixed[best] * late
 
 
 def longest(times):
@@ -94,7 +106,7 @@ def goals(lines, area, largest):
     shrunk = max((line["shrunk_ms"][-1] for line in lines if line["shrunk_ms"]), default=None)
     switches = max(line["switches"] for line in lines)
     share = area / largest if largest else None
-    return [goal(f"throughput of the best fixed length, in each step >= {THROUGHPUT}", ratio,
+    return [goal(f"throughput in the ring that it found, of that in the best fixed length, in each step >= {THROUGHPUT}", ratio,
                  ratio and ratio >= THROUGHPUT),
             goal(f"average ring of the longest fixed one <= {AREA}", share, share and share <= AREA),
             goal(f"grows within {GROWS} ms", grown, grown and grown <= GROWS),

@@ -95,8 +95,6 @@ class Load {
     const auto before = counts();
     const Clock::time_point begin = Clock::now();
     end_ = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(step.seconds));
-    bursts_ = 0;
-    in_bursts_ = {};
     const bool fits = step.frame <= link().max_frame();
     const std::uint64_t first = number_;
     if (step.kind == Step::Kind::stream && fits) stream(step.frame);
@@ -111,9 +109,7 @@ class Load {
                  {"step", step_},
                  {"begin_ns", nanoseconds(begin)},
                  {"end_ns", nanoseconds(now_)},
-                 {"fits", fits},
-                 {"bursts", bursts_},
-                 {"in_bursts_ns", std::chrono::nanoseconds(in_bursts_).count()}});
+                 {"fits", fits}});
     lines_.push_back(line);
     ++step_;
   }
@@ -224,7 +220,9 @@ class Load {
             {"bytes", bytes_},
             {"frames", number_},
             {"waits", waits_},
-            {"waited_ns", std::chrono::nanoseconds(waited_).count()}};
+            {"waited_ns", std::chrono::nanoseconds(waited_).count()},
+            {"bursts", bursts_},
+            {"in_bursts_ns", std::chrono::nanoseconds(in_bursts_).count()}};
   }
   void sample() {
     nlohmann::json line = counts();
