@@ -32,12 +32,11 @@ inline constexpr Time kWindow = std::chrono::seconds(1);
 inline constexpr std::uint64_t kStallsToGrow = 8;
 // Or so often, when bursts are known that take more than three quarters of it: twice is a habit.
 inline constexpr std::uint64_t kStallsOfLongBursts = 2;
-// A burst of so many of the largest rings is a stream: the largest would take up an eighth of it at most, and
-// be slower for all of it.
-inline constexpr std::uint64_t kStreamRings = 8;
-// And bursts that come so often are pieces of one, cut by a consumer that keeps up: the next is there before
-// the one before has left the cache.
-inline constexpr std::uint64_t kStreamPiecesASecond = 1000;
+// A burst of so many of the largest rings is a stream: no ring would hold it, and a long one is slower for it.
+inline constexpr std::uint64_t kStreamRings = 1;
+// And bursts that come so often are pieces of one, cut by a consumer that keeps up for a moment: TCP from TAP
+// to TAP comes in pieces of 2 to 20 MiB, 7 Gbit/s in 512 KiB as in 4 MiB.
+inline constexpr std::uint64_t kStreamPiecesASecond = 200;
 // Where a shrinking was a mistake (the ring had to grow again within the time that it had taken) the next one
 // takes twice as long, up to so many doublings: a load that alternates keeps the ring that it needs at times.
 inline constexpr unsigned kMostDoublings = 4;

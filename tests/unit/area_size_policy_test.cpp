@@ -124,8 +124,8 @@ TEST(SizePolicy, BurstsWithoutRoomGetItAtOnce) {
 
 TEST(SizePolicy, AHiccupIsNoReason) {
   Direction ring;
-  EXPECT_EQ(ring.look(bursts(8 * kKiB, 10, kStallsToGrow - 1)).cause, Decision::Cause::none);
-  EXPECT_EQ(ring.look(bursts(8 * kKiB, 10, 1)).length, 32 * kKiB) << "the window adds them up";
+  EXPECT_EQ(ring.look(bursts(8 * kKiB, 5, kStallsToGrow - 1)).cause, Decision::Cause::none);
+  EXPECT_EQ(ring.look(bursts(8 * kKiB, 5, 1)).length, 32 * kKiB) << "the window adds them up";
   Direction once;
   EXPECT_EQ(once.look(bursts(700 * kKiB, 1, 1)).cause, Decision::Cause::none);
   EXPECT_EQ(once.look(bursts(700 * kKiB, 1, 1)).length, 2 * kMiB) << "a long one twice is a habit";
@@ -134,7 +134,7 @@ TEST(SizePolicy, AHiccupIsNoReason) {
 TEST(SizePolicy, StallsAreForgottenAfterTheWindow) {
   Direction ring;
   for (int i = 0; i < 20; ++i) {
-    (void)ring.look(bursts(8 * kKiB, 10, kStallsToGrow - 1));
+    (void)ring.look(bursts(8 * kKiB, 5, kStallsToGrow - 1));
     ring.run({}, kWindow + kWindow / 2);
   }
   EXPECT_EQ(ring.switches, 0);
@@ -149,14 +149,14 @@ TEST(SizePolicy, LongBurstsThatFitAreNoReason) {
 
 TEST(SizePolicy, MoreThanTheThresholdIsTheThreshold) {
   Direction ring;
-  EXPECT_EQ(ring.look(bursts(6 * kMiB, 4, 100)).length, 4 * kMiB);
-  ring.run(bursts(6 * kMiB, 4, 100), seconds(30));
+  EXPECT_EQ(ring.look(bursts(3 * kMiB, 4, 100)).length, 4 * kMiB);
+  ring.run(bursts(3 * kMiB, 4, 100), seconds(30));
   EXPECT_EQ(ring.switches, 1);
 }
 
 TEST(SizePolicy, ARingThatStallsIsTooShortWhateverItsBurstsSay) {
   Direction ring(256 * kKiB);
-  EXPECT_EQ(ring.look(bursts(100 * kKiB, 10, 20)).length, 512 * kKiB);
+  EXPECT_EQ(ring.look(bursts(100 * kKiB, 5, 20)).length, 512 * kKiB);
 }
 
 TEST(SizePolicy, AStreamGetsItsRecordsAndNoMore) {
@@ -190,7 +190,7 @@ TEST(SizePolicy, PiecesOfAStreamAreOneToo) {
   // 600 MB/s, and a consumer that keeps up but for a hiccup now and then.
   ring.run(bursts(500 * kKiB, 60, 20, 256 * kKiB), seconds(60));
   EXPECT_EQ(ring.switches, 0);
-  EXPECT_EQ(ring.look(bursts(500 * kKiB, 40, 20, 256 * kKiB)).length, kMiB) << "bursts";
+  EXPECT_EQ(ring.look(bursts(500 * kKiB, 5, 20, 256 * kKiB)).length, kMiB) << "bursts";
 }
 
 TEST(SizePolicy, AStreamThatEndedIsNoReason) {
