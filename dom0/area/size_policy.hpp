@@ -32,7 +32,8 @@ inline constexpr Time kWindow = std::chrono::seconds(1);
 inline constexpr std::uint64_t kStallsToGrow = 8;
 // Or so often, when bursts are known that take more than three quarters of it: twice is a habit.
 inline constexpr std::uint64_t kStallsOfLongBursts = 2;
-// A burst of so many of the largest rings is a stream: no ring would hold it, and a long one is slower for it.
+// A burst of so many of the largest rings is a stream: no ring would hold it, and a long one is slower for
+// it.
 inline constexpr std::uint64_t kStreamRings = 1;
 // And bursts that come so often are pieces of one, cut by a consumer that keeps up for a moment: TCP from TAP
 // to TAP comes in pieces of 2 to 20 MiB, 7 Gbit/s in 512 KiB as in 4 MiB.

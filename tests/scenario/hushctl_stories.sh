@@ -150,6 +150,34 @@ PYTHON
   check serves-afterwards pings 1 10
 }
 
+story_load() { # what a file says, all or, where a line makes no sense, nothing
+  local file=$host_run/settings
+  host_up 1 || return 1
+  host_guest 1 || return 1
+  check no-file refused 1 host_hushctl load "$file"
+  printf '%s\n' '# all of this host' '' 'set rate 4000000,50000 --default' '  set area-max 1024 --domain dom1' \
+    'area-budget 64' 'log-level debug' 'profile set web tx=512 rx=256' >"$file"
+  check load host_hushctl load "$file"
+  check default-holds setting_is rate "4000000,50000 hushring/default/rate"
+  check domain-holds setting_is area-max "1024 hushring/domain/dom1/area-max"
+  check budget-holds json "a['budget']['bytes'] == 64 << 20" host_hushctl areas -j
+  check level-holds store_is hushring/log-level debug
+  check profile-holds json "a['pinned']['guest_tx'] == 512 << 10" host_hushctl profile show -j web
+  check again host_hushctl load "$file"
+  printf '%s\n' 'set rate 5000000,50000 --default' 'detach vif1.0' >"$file"
+  check no-such-command refused 2 host_hushctl load "$file"
+  check line-is-named grep -q "$file:2: 'detach vif1.0'" <<<"$(host_hushctl load "$file" 2>&1)"
+  printf '%s\n' 'set rate 5000000,50000 --default' 'show vif1.0' >"$file"
+  check nothing-to-look-at refused 2 host_hushctl load "$file"
+  printf '%s\n' 'set rate 5000000,50000 --default' 'set rate 1,1' >"$file"
+  check no-place refused 2 host_hushctl load "$file"
+  check nothing-was-done setting_is rate "4000000,50000 hushring/default/rate"
+  printf '%s\n' 'set rate 5000000,50000 --default' 'set area-max lots --default' 'set rate 6000000,50000 --default' >"$file"
+  check bad-value same "$(host_hushctl load "$file" >/dev/null 2>&1; echo $?)" 2
+  check bad-line-is-named grep -q "$file:2: 'set area-max lots --default' (above)" <<<"$(host_hushctl load "$file" 2>&1)"
+  check what-is-before-it-is-done setting_is rate "5000000,50000 hushring/default/rate"
+}
+
 story_doctor() { # on machines that are made of files; and on this one, with the daemon
   local root=$host_logs/root
   host_up 0 || return 1

@@ -1,6 +1,8 @@
 // hushctl: shows what hush-backd does, and tells it to.
 #include <CLI/CLI.hpp>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -188,7 +190,7 @@ int doctor(const Options& options) {
 // The commands, their options, and which function runs each.
 class CommandLine {
  public:
-  CommandLine() {
+  explicit CommandLine(const Options& options = {}) : options_(options) {
     app_.set_version_flag("--version", HUSH_VERSION);
     app_.footer(kFooter);
     app_.require_subcommand(1);
@@ -209,12 +211,58 @@ class CommandLine {
     } catch (const CLI::ParseError& e) {
       return app_.exit(e) == 0 ? 0 : hushctl::kUsage;
     }
+    return run_parsed();
+  }
+
+ private:
+  int run_parsed() {
     for (const auto& [command, run] : commands_)
       if (command->parsed()) return run();
     return hushctl::kUsage;
   }
 
- private:
+  // Each line of the file is one of the commands that change what lies in xenstore. All of them must make
+  // sense before the first is done.
+  int load() {
+    std::ifstream file(options_.file);
+    if (!file) return failed(error("cannot read " + options_.file + ": " + std::strerror(errno), EIO));
+    std::vector<std::pair<std::string, std::string>> lines;  // where, what
+    std::string text;
+    for (std::size_t number = 1; std::getline(file, text); ++number)
+      if (const auto begin = text.find_first_not_of(" \t\r"); begin != text.npos && text[begin] != '#')
+        lines.emplace_back(options_.file + ":" + std::to_string(number), text.substr(begin));
+    for (const auto& [where, line] : lines)
+      if (const std::string why = CommandLine(daemon_only()).refusal(line); !why.empty())
+        return failed(error(where + ": '" + line + "': " + why + "; nothing was done", EINVAL));
+    for (const auto& [where, line] : lines) {
+      CommandLine command(daemon_only());
+      (void)command.refusal(line);
+      if (const int code = command.run_parsed(); code != 0) {
+        std::cerr << "hushctl: " << where << ": '" << line << "' (above); the lines before it are done\n";
+        return code;
+      }
+    }
+    return 0;
+  }
+  [[nodiscard]] Options daemon_only() const {
+    Options same;
+    same.run_directory = options_.run_directory;
+    same.patience = options_.patience;
+    same.as_json = options_.as_json;
+    return same;
+  }
+  // Parses the line. Empty: it is a command that a file may have.
+  std::string refusal(const std::string& line) {
+    try {
+      app_.parse(line);
+    } catch (const CLI::ParseError& e) {
+      return e.get_exit_code() == 0 ? "no command" : e.what();
+    }
+    for (const auto* command : loadable_)
+      if (command->parsed()) return {};
+    return "a file has set, unset, log-level, area-budget and profile set";
+  }
+
   CLI::App* add(const char* name, const char* says, std::function<int()> run) {
     return add_below(app_, name, says, std::move(run));
   }
@@ -266,6 +314,12 @@ class CommandLine {
       place->require_option(1);
     }
     set->add_option("value", options_.value, "its value")->required();
+    add("load",
+        "settings from a file: on each line set, unset, log-level, area-budget or profile set, with its "
+        "words; # begins a comment",
+        [this] { return load(); })
+        ->add_option("file", options_.file, "as /etc/hushring/settings")
+        ->required();
     auto* level = add("log-level", "of the daemon: show it, or set it",
                       [&o] { return daemon_setting(o, "log-level"); });
     level->add_option("level", options_.value, "trace, debug, info, warn or error");
@@ -274,6 +328,7 @@ class CommandLine {
                        [&o] { return daemon_setting(o, "area-budget"); });
     budget->add_option("mib", options_.value, "MiB");
     budget->add_flag("--unset", options_.unset, "back to what is built in");
+    loadable_ = {set, unset, level, budget};
     auto* start =
         add("capture", "write a vif's frames to a pcap file until stopped", [&o] { return capture(o); });
     auto* stop = add("capture-stop", "end it",
@@ -297,6 +352,7 @@ class CommandLine {
     auto* forget = add_below(*profile, "forget", "all that was pinned and learned of a workload", [&o] {
       return show(o, profile_request(o, "profile-forget"), nullptr, nullptr);
     });
+    loadable_.push_back(set);
     for (auto* command : {one, set, forget})
       command->add_option("workload", options_.workload, "as the setting workload says it")->required();
     set->add_option("sizes", options_.sizes, "tx=KIB rx=KIB of the rings, queues=N that are offered at most")
@@ -306,6 +362,7 @@ class CommandLine {
   CLI::App app_{"Shows and steers hush-backd, the back end of Xen's network split driver.", "hushctl"};
   Options options_;
   std::vector<std::pair<CLI::App*, std::function<int()>>> commands_;
+  std::vector<CLI::App*> loadable_;
 };
 
 }  // namespace
