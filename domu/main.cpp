@@ -3,11 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <thread>
 
 #include "common/poll/wake_cost.hpp"
 #include "domu/report.hpp"
@@ -18,10 +20,17 @@ namespace {
 using namespace hush;
 using namespace std::chrono_literals;
 
+// More than so many are for who asks for them: each queue costs grants, and the back end a thread's
+// attention.
+constexpr std::uint32_t kUsualQueues = 4;
+constexpr unsigned kMaxThreads = 64;
+
 struct Options {
   std::uint32_t device = 0;
   std::string tap;
   bool up = false;
+  std::uint32_t queues = std::clamp(std::thread::hardware_concurrency(), 1U, kUsualQueues);
+  unsigned threads = 0;  // 0: one for each queue
   std::string path = "auto";
   std::uint32_t area_ring = 0;  // KiB; 0: as the back end advises
   std::vector<xenstore::Said> settings;
@@ -70,21 +79,31 @@ class Daemon {
   boost::asio::steady_timer deadline_;
 };
 
+Result<std::vector<domu::Worker>> start_workers(unsigned count) {
+  std::vector<domu::Worker> workers;
+  for (unsigned i = 0; i < count; ++i) {
+    auto thread = event::DataThread::start("hush-data-" + std::to_string(i));
+    if (!thread) return thread.error();
+    workers.push_back({std::move(*thread)});
+  }
+  return workers;
+}
+
 Result<void> serve(const Options& options) {
   boost::asio::io_context loop{1};
   auto store = xenstore::Client::open(loop);
   if (!store) return store.error();
   auto shares = xen::GrantShare::open();
   if (!shares) return shares.error();
-  auto thread = event::DataThread::start("hush-data");
-  if (!thread) return thread.error();
+  auto workers = start_workers(options.threads != 0 ? options.threads : options.queues);
+  if (!workers) return workers.error();
   const auto wake_cost = poll::measure_wake_cost();
   if (!wake_cost) return wake_cost.error();
-  domu::Guest guest{loop, **store, std::move(*shares), std::move(*thread), *wake_cost};
+  domu::Guest guest{loop, **store, std::move(*shares), std::move(*workers), *wake_cost};
   domu::VifManager manager{guest};
   const Daemon daemon{loop, manager};
-  if (auto added = manager.add({options.device, options.tap, options.up, options.path == "auto",
-                                options.area_ring * 1024, options.settings});
+  if (auto added = manager.add({options.device, options.tap, options.up, options.queues,
+                                options.path == "auto", options.area_ring * 1024, options.settings});
       !added)
     return added;
   loop.run();
@@ -124,6 +143,14 @@ int main(int argc, char** argv) {
   app.add_option("--tap", options.tap, "name of the interface to make; default: eth and the device's number");
   app.add_flag("--up", options.up,
                "set the interface up; otherwise it is as a network card is, down until told");
+  app.add_option(
+         "--queues", options.queues,
+         "queues of the vif, where the back end takes as many and there are grants for them; default: as "
+         "many as there are processors, at most " +
+             std::to_string(kUsualQueues))
+      ->check(CLI::Range(1U, xenstore::kMaxQueues));
+  app.add_option("--threads", options.threads, "data threads that share the queues; default: one a queue")
+      ->check(CLI::Range(1U, kMaxThreads));
   app.add_option("--path", options.path,
                  "auto: an area where the back end takes it, else the rings of netif.h; netif: those always")
       ->check(CLI::IsMember({"auto", "netif"}))

@@ -32,7 +32,7 @@ void add_area(const Counters& counters, const std::array<relay::NamedCount<Count
     counts["drops"][std::string(relay::name(static_cast<relay::Drop>(i)))] = counters.drops[i].get();
 }
 
-json polls(const VifCounters& c) {
+json polls(const QueueCounters& c) {
   json counts = json::object();
   for (const auto& [name, counter] : poll::kCounts)
     counts[name] = (c.polls.*counter).get() + (c.area.polls.*counter).get();
@@ -46,10 +46,8 @@ json polling_json(const poll::Rules& rules) {
           {"wake_cost_ns", rules.wake_cost.count()}};
 }
 
-}  // namespace
-
-json describe(const Vif& vif) {
-  const VifCounters& c = vif.counters();
+// What one queue counts.
+json queue_counts(const QueueCounters& c) {
   json tx = direction(c.guest_tx), rx = direction(c.guest_rx);
   tx["drops"] = drops<TxDrop>(c.tx_drops);
   tx["waits"] = c.tx_waits.get();
@@ -58,17 +56,41 @@ json describe(const Vif& vif) {
   add_area(c.area.out, relay::kOutCounts, tx);
   add_area(c.area.in, relay::kInCounts, rx);
   rx["gso_checksum_fixup"] = c.rx_gso_checksum_fixup.get();
-  return {{"polling", polling_json(vif.polling())},
-          {"polls", polls(c)},
+  return {{"polls", polls(c)},
           {"events", c.guest_tx.events.get() + c.guest_rx.events.get() + c.area.events.get()},
-          {"vif", vif.name()},
-          {"state", xenstore::name(vif.state())},
-          {"serving", vif.serving()},
-          {"path", vif.on_area_path() ? "area" : "netif"},
-          {"connects", vif.connects()},
-          {"fault", name(vif.fault())},
           {"guest_tx", std::move(tx)},
           {"guest_rx", std::move(rx)}};
+}
+
+// Adds numbers to those of the same names.
+void add(json& sums, const json& counts) {
+  for (const auto& [name, value] : counts.items())
+    if (value.is_object())
+      add(sums.emplace(name, json::object()).first.value(), value);
+    else
+      sums[name] = sums.value(name, std::uint64_t{0}) + value.get<std::uint64_t>();
+}
+
+}  // namespace
+
+json describe(const Vif& vif) {
+  json said = {{"polling", polling_json(vif.polling())},
+               {"vif", vif.name()},
+               {"state", xenstore::name(vif.state())},
+               {"serving", vif.serving()},
+               {"path", vif.on_area_path() ? "area" : "netif"},
+               {"connects", vif.connects()},
+               {"fault", name(vif.fault())}};
+  json sums = json::object(), queues = json::array();
+  for (const QueueCounters& counters : vif.counters()) {
+    queues.push_back(queue_counts(counters));
+    add(sums, queues.back());
+  }
+  const auto threads = vif.thread_names();
+  for (std::size_t i = 0; i < threads.size(); ++i) queues[i]["thread"] = threads[i];
+  said.update(sums);
+  said["queues"] = std::move(queues);
+  return said;
 }
 
 }  // namespace hush::domu

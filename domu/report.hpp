@@ -6,7 +6,8 @@
 
 namespace hush::domu {
 
-// State and all counters of one vif.
+// State and all counters of one vif: of all its queues together, and in "queues" of each that it ever had;
+// those in use now have a "thread".
 [[nodiscard]] nlohmann::json describe(const Vif& vif);
 
 }  // namespace hush::domu

@@ -131,6 +131,9 @@ Result<void> switch_carrier(Client& client, VifId id, bool up);
 [[nodiscard]] std::string frontend_path(std::uint32_t device);  // relative to the own domain
 Result<FrontendSettings> read_frontend_settings(const View& view, const std::string& frontend);
 Result<Features> read_backend_features(const View& view, const std::string& backend);
+// Queues that a back end takes for a vif, 1 to kMaxQueues: more than that is taken for kMaxQueues, nothing
+// said for 1. nullopt: what it says is no number of queues.
+Result<std::optional<std::uint32_t>> read_max_queues(const View& view, const std::string& backend);
 Result<AreaAnswer> read_area_answer(const View& view, const std::string& backend);
 // Why the areas that a connection began with are not in use; empty: they are.
 std::string read_area_refusal(const View& view, const std::string& backend);

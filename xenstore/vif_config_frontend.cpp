@@ -1,4 +1,6 @@
 // The front end's side of vif_config.hpp.
+#include <algorithm>
+
 #include "xenstore/keys.hpp"
 #include "xenstore/number.hpp"
 #include "xenstore/vif_config.hpp"
@@ -39,6 +41,18 @@ Result<void> write_queue(const View& view, const std::string& directory, const Q
   if (auto done = write_number(view, directory, key::kEventChannelTx, queue.tx_port.value); !done)
     return done;
   return write_number(view, directory, key::kEventChannelRx, queue.rx_port.value);
+}
+
+// An earlier connection, or another driver, may have had another number of queues: none of their rings stays.
+Result<void> remove_other_queues(const View& view, const std::string& frontend, std::size_t queues) {
+  for (std::uint32_t i = queues == 1 ? 0 : static_cast<std::uint32_t>(queues); i < kMaxQueues; ++i)
+    if (auto done = view.remove(queue_directory(frontend, i, kMaxQueues)); !done) return done;
+  if (queues == 1) return {};
+  for (const char* flat :
+       {key::kTxRingRef, key::kRxRingRef, key::kEventChannel, key::kEventChannelTx, key::kEventChannelRx,
+        key::kHushAreaRef, key::kHushAreaPages, key::kHushAreaOffer, key::kHushAreaDeclined})
+    if (auto done = view.remove(at(frontend, flat)); !done) return done;
+  return {};
 }
 
 // A driver that had the vif before may have left keys of a control ring.
@@ -90,6 +104,14 @@ Result<Features> read_backend_features(const View& view, const std::string& back
   return features;
 }
 
+Result<std::optional<std::uint32_t>> read_max_queues(const View& view, const std::string& backend) {
+  auto said = view.read(at(backend, key::kMultiQueueMaxQueues));
+  if (!said) return said.error();
+  if (!*said) return std::optional<std::uint32_t>{1};
+  const auto queues = parse_number<std::uint32_t>(**said, 1, UINT32_MAX);
+  return queues ? std::optional(std::min(*queues, kMaxQueues)) : std::nullopt;
+}
+
 Result<AreaAnswer> read_area_answer(const View& view, const std::string& backend) {
   auto taken = view.read(at(backend, key::kHushAreaGeneration));
   if (!taken) return taken.error();
@@ -124,6 +146,7 @@ Result<void> write_frontend_offer(const View& view, const std::string& frontend,
                               : view.write(at(frontend, key::kMultiQueueNumQueues), std::to_string(queues));
       !done)
     return done;
+  if (auto done = remove_other_queues(view, frontend, queues); !done) return done;
   for (std::uint32_t i = 0; i < queues; ++i)
     if (auto done = write_queue(view, queue_directory(frontend, i, queues), offer.queues[i]); !done)
       return done;

@@ -252,8 +252,10 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   if (auto done = make_tap(settings); !done) return done;
   offered_ = xenstore::allowed(offered_features(), settings_.values);
   choose_first_size();
+  // A wire joins one queue to one other.
+  const bool wire = settings_.values.port == xenstore::PortKind::wire;
   offered_queues_ =
-      queues_to_offer(first_size_.queues, host_.ledger.others(id_), settings_.values.grant_budget);
+      queues_to_offer(wire ? 1 : first_size_.queues, host_.ledger.others(id_), settings_.values.grant_budget);
   host_.ledger.count(id_, offered_queues_);
   if (first_size_.guest_tx == 0) offered_.hush_area = 0;
   const auto advice = first_size_.guest_tx == 0

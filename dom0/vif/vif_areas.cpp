@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include "dom0/area/pair_rules.hpp"
+#include "dom0/vif/offered_bytes.hpp"
 #include "dom0/vif/vif.hpp"
 
 namespace hush::dom0 {
@@ -42,7 +43,8 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   if (!queue) return queue.error();
   const EvtchnPort channel = (*queue)->tx_port();
   place(worker, std::move(*queue));
-  if (!host_.governor.has_room(std::uint64_t{frontend.queues[number].area->pages} * kPageSize))
+  // The governor counts a vif's areas once all are there: those before this one are counted here.
+  if (!host_.governor.has_room(offered_bytes(std::span(frontend.queues).first(number + 1))))
     return error("no room for it in what the areas of this host may take (hushring/area-budget)");
 
   const std::size_t queues = frontend.queues.size();

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
+#include "common/area/layout.hpp"
 #include "common/net/tap.hpp"
 #include "xenstore/vif_config.hpp"
 
@@ -37,6 +39,27 @@ inline constexpr std::uint32_t kDefaultMtu = 1500;
                                                              std::optional<std::uint32_t> wanted) {
   if (backend.sg) return wanted;
   return std::min(wanted.value_or(kDefaultMtu), kDefaultMtu);
+}
+
+struct QueueCount {
+  std::uint32_t queues = 1;
+  std::string_view why_fewer = {};  // than are wanted; empty: as many as are wanted
+};
+// Queues to begin a connection with, of how many this end wants (1 to kMaxQueues) and what the back end says
+// that it takes (xenstore::read_max_queues).
+[[nodiscard]] constexpr QueueCount queues_to_make(std::uint32_t wanted,
+                                                  std::optional<std::uint32_t> offered) {
+  if (!offered) return {1, wanted == 1 ? "" : "the back end's multi-queue-max-queues is no number of queues"};
+  if (*offered < wanted) return {*offered, "the back end takes no more"};
+  return {wanted};
+}
+
+// What to try where areas of these sizes cannot be had for all queues: half, until offloads would have no
+// room.
+[[nodiscard]] constexpr std::optional<area::Sizes> smaller_areas(area::Sizes wanted) {
+  const area::Sizes smaller{std::max(wanted.guest_tx / 2, area::kMinRingOfOffloads),
+                            std::max(wanted.guest_rx / 2, area::kMinRingOfOffloads)};
+  return smaller == wanted ? std::nullopt : std::optional(smaller);
 }
 
 }  // namespace hush::domu

@@ -1,4 +1,5 @@
-// What a vif counts, over all its connections. Written by its data thread, read by the control thread.
+// What a queue counts, over all connections of its vif. Written by its data thread, read by the control
+// thread.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -53,7 +54,7 @@ struct DirectionCounters {
   Counter events;          // events from the back end
 };
 
-struct VifCounters {
+struct QueueCounters {
   DirectionCounters guest_tx;
   DirectionCounters guest_rx;
   relay::EndCounters area;  // of the area path: out is guest_tx, in is guest_rx

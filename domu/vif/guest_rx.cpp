@@ -14,7 +14,7 @@ constexpr std::size_t kMinFrame = 14;
 }  // namespace
 
 GuestRx::GuestRx(netif::RxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
-                 VifCounters& counters)
+                 QueueCounters& counters)
     : ring_(ring), buffers_(buffers), grefs_(grefs), tap_(tap), counters_(counters) {
   post(kPages);
   // The back end has not bound its channel yet; it looks at the ring when it does.

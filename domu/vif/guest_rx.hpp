@@ -30,7 +30,7 @@ class GuestRx {
   // Posts every buffer. buffers and grefs: kPages of them, by page. tap: non-blocking, of the owner.
   // Everything given by reference outlives this.
   GuestRx(netif::RxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
-          VifCounters& counters);
+          QueueCounters& counters);
 
   // One batch: writes what is there to the TAP, posts the slots again, publishes once. notify is set where
   // the back end wants an event.
@@ -71,7 +71,7 @@ class GuestRx {
   shm::PageRun buffers_;
   std::span<const std::uint32_t> grefs_;
   int tap_;
-  VifCounters& counters_;
+  QueueCounters& counters_;
   std::array<std::byte, net::kHeadBytes> head_{};
   Fault fault_ = Fault::none;
 };

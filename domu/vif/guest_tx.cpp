@@ -20,7 +20,7 @@ constexpr std::uint32_t kBatchSlots = 64;
 }  // namespace
 
 GuestTx::GuestTx(netif::TxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap,
-                 bool sg, VifCounters& counters)
+                 bool sg, QueueCounters& counters)
     : ring_(ring),
       buffers_(buffers),
       grefs_(grefs),

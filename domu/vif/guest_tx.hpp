@@ -27,7 +27,7 @@ class GuestTx {
   // buffers and grefs: kPages of them, by page. tap: non-blocking, of the owner. sg: a frame may take several
   // slots. Everything given by reference outlives this.
   GuestTx(netif::TxFront ring, shm::PageRun buffers, std::span<const std::uint32_t> grefs, int tap, bool sg,
-          VifCounters& counters);
+          QueueCounters& counters);
 
   // One batch: collects responses, then reads frames while there is room for the largest and publishes them
   // once. notify is set where the back end wants an event. Afterwards, with starved(), nothing is to be read
@@ -65,7 +65,7 @@ class GuestTx {
   std::span<const std::uint32_t> grefs_;
   int tap_;
   std::size_t frame_pages_;  // of the largest frame that may be read
-  VifCounters& counters_;
+  QueueCounters& counters_;
 
   // The last free_count_ are taken next, in turn.
   std::array<std::uint16_t, kPages> free_{};

@@ -4,7 +4,7 @@
 
 namespace hush::domu {
 
-NetifEnd::NetifEnd(event::DataThread& thread, const Setup& setup, VifCounters& counters,
+NetifEnd::NetifEnd(event::DataThread& thread, const Setup& setup, QueueCounters& counters,
                    std::function<void(Fault)> on_fault)
     : Served(counters.polls),
       thread_(thread),

@@ -23,7 +23,7 @@ class NetifEnd final : private event::Served {
   };
   // Posts the receive buffers, and tells the back end to look at both rings. on_fault: once, and the end has
   // stopped by then. What the setup points to is the caller's and outlives this.
-  NetifEnd(event::DataThread& thread, const Setup& setup, VifCounters& counters,
+  NetifEnd(event::DataThread& thread, const Setup& setup, QueueCounters& counters,
            std::function<void(Fault)> on_fault);
   ~NetifEnd();
   NetifEnd(const NetifEnd&) = delete;
@@ -44,7 +44,7 @@ class NetifEnd final : private event::Served {
   void fail(Fault fault);
 
   event::DataThread& thread_;
-  VifCounters& counters_;
+  QueueCounters& counters_;
   std::function<void(Fault)> on_fault_;
   EvtchnPort tx_port_, rx_port_;
   GuestTx tx_;

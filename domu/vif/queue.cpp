@@ -1,6 +1,5 @@
 #include "domu/vif/queue.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "common/relay/tap_port.hpp"
@@ -23,20 +22,16 @@ Result<void> share_into(xen::SharedPages& into, xen::GrantShare& shares, DomId p
 }  // namespace
 
 Result<std::unique_ptr<Queue>> Queue::create(event::DataThread& thread, xen::GrantShare& shares,
-                                             const Setup& setup, VifCounters& counters, OnFault on_fault,
+                                             const Setup& setup, QueueCounters& counters, OnFault on_fault,
                                              OnStall on_stall) {
   std::unique_ptr<Queue> queue{
       new Queue(thread, shares, setup, counters, std::move(on_fault), std::move(on_stall))};
   if (auto done = queue->share_rings(); !done) return done.error();
   if (auto opened = thread.call([&] { return queue->open_channels(); }); !opened) return opened.error();
-  if (setup.area.guest_tx != 0) queue->share_area();
-  // Behind an area they are shared when it is refused.
-  if (!queue->area_)
-    if (auto done = queue->share_buffers(); !done) return done.error();
   return queue;
 }
 
-Queue::Queue(event::DataThread& thread, xen::GrantShare& shares, const Setup& setup, VifCounters& counters,
+Queue::Queue(event::DataThread& thread, xen::GrantShare& shares, const Setup& setup, QueueCounters& counters,
              OnFault on_fault, OnStall on_stall)
     : thread_(thread),
       shares_(shares),
@@ -64,25 +59,19 @@ Result<void> Queue::share_rings() {
 }
 
 Result<void> Queue::share_buffers() {
+  if (rx_buffers_.base()) return {};
   if (auto done = share_into(tx_buffers_, shares_, setup_.peer, GuestTx::kPages, false); !done) return done;
   return share_into(rx_buffers_, shares_, setup_.peer, GuestRx::kPages, true);
 }
 
-void Queue::share_area() {
-  for (area::Sizes sizes = setup_.area;;) {
-    auto area = SharedArea::create(
-        shares_, setup_.peer, area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx),
-        tx_port_);
-    if (area) {
-      area_ = std::move(*area);
-      return;
-    }
-    if (area_trouble_.empty()) area_trouble_ = area.error().text;
-    const area::Sizes smaller{std::max(sizes.guest_tx / 2, area::kMinRingOfOffloads),
-                              std::max(sizes.guest_rx / 2, area::kMinRingOfOffloads)};
-    if (!setup_.area_may_be_smaller || smaller == sizes) return;
-    sizes = smaller;
-  }
+Result<void> Queue::share_area(area::Sizes sizes) {
+  area_.reset();
+  auto area = SharedArea::create(shares_, setup_.peer,
+                                 area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx),
+                                 tx_port_);
+  if (!area) return area.error();
+  area_ = std::move(*area);
+  return {};
 }
 
 Result<void> Queue::open_channels() {
@@ -106,11 +95,7 @@ void Queue::on_event(EvtchnPort port) {
     (void)thread_.listen(port, 0);
 }
 
-Result<void> Queue::start_netif() {
-  // The area that was not taken goes first: what the guest may grant is for one of them, not for both.
-  area_.reset();
-  if (!tx_buffers_.base())
-    if (auto done = share_buffers(); !done) return done;
+void Queue::start_netif() {
   const NetifEnd::Setup setup{.tx_ring = *tx_,
                               .rx_ring = *rx_,
                               .tx_buffers = run_of(tx_buffers_),
@@ -126,7 +111,6 @@ Result<void> Queue::start_netif() {
         thread_, setup, counters_, [this](Fault fault) { on_fault_(fault, std::string(name(fault))); });
     apply_polling();
   });
-  return {};
 }
 
 Result<void> Queue::start_area(const AreaPlace& place, std::chrono::milliseconds stall,

@@ -26,8 +26,6 @@ class Queue {
     int tap = -1;                       // non-blocking, of the caller, outlives the queue
     bool sg = false;                    // the back end takes frames of several slots
     bool split_event_channels = false;  // one channel for each direction
-    area::Sizes area = {};              // of an area to offer; 0: none
-    bool area_may_be_smaller = false;   // where there is no memory or no grant for as much
   };
   // Where the keys of its area lie, for the time that it is served.
   struct AreaPlace {
@@ -43,17 +41,25 @@ class Queue {
   // On the data thread: the back end stands still on the area path; none: not any more.
   using OnStall = std::function<void(std::optional<relay::Standstill>)>;
 
-  // Shares what the back end is to be told of and allocates the channels. Nothing moves before a start. An
-  // area that cannot be had is no error: area_trouble() says why.
+  // Shares the ring pages and allocates the channels. Nothing moves before a start. counters: outlive it.
   static Result<std::unique_ptr<Queue>> create(event::DataThread& thread, xen::GrantShare& shares,
-                                               const Setup& setup, VifCounters& counters, OnFault on_fault,
+                                               const Setup& setup, QueueCounters& counters, OnFault on_fault,
                                                OnStall on_stall);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
-  // The back end is connected: traffic begins. Once, one of the two; harmless after a fault.
-  Result<void> start_netif();
+  // An area to be offered, in the place of one that was shared before and not started. After an error there
+  // is none. Before a start, as the next two.
+  Result<void> share_area(area::Sizes sizes);
+  void drop_area() { area_.reset(); }
+  // What the netif path takes beside the rings; once is enough.
+  Result<void> share_buffers();
+
+  // The back end is connected: traffic begins. Once, one of the two; harmless after a fault. Needs the
+  // buffers.
+  void start_netif();
+  // Needs the area.
   // on_moved: on the data thread, when moved() is to be called.
   Result<void> start_area(const AreaPlace& place, std::chrono::milliseconds stall,
                           std::function<void()> on_moved);
@@ -64,29 +70,25 @@ class Queue {
   void set_polling(const poll::Rules& rules);
   [[nodiscard]] xenstore::QueueAddress address() const;
   [[nodiscard]] bool offers_area() const { return area_.has_value(); }
-  [[nodiscard]] const std::string& area_trouble() const { return area_trouble_; }
 
  private:
-  Queue(event::DataThread& thread, xen::GrantShare& shares, const Setup& setup, VifCounters& counters,
+  Queue(event::DataThread& thread, xen::GrantShare& shares, const Setup& setup, QueueCounters& counters,
         OnFault on_fault, OnStall on_stall);
   Result<void> share_rings();
-  Result<void> share_buffers();
   Result<void> open_channels();
-  void share_area();
   void on_event(EvtchnPort port);
   void apply_polling();
 
   event::DataThread& thread_;
   xen::GrantShare& shares_;
   Setup setup_;
-  VifCounters& counters_;
+  QueueCounters& counters_;
   OnFault on_fault_;
   OnStall on_stall_;
   xen::SharedPages tx_ring_, rx_ring_, tx_buffers_, rx_buffers_;
   std::optional<netif::TxFront> tx_;
   std::optional<netif::RxFront> rx_;
   std::optional<SharedArea> area_;
-  std::string area_trouble_;
   std::unique_ptr<QueueAreas> areas_;  // once it is served by areas
   // From here on: the data thread's.
   poll::Rules polling_{};

@@ -7,8 +7,6 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "domu/vif/agreement.hpp"
-
 namespace hush::domu {
 namespace {
 
@@ -26,7 +24,15 @@ spdlog::level::level_enum level_of(Handshake::Weight weight) {
   return spdlog::level::err;
 }
 
+std::string queues_text(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " queue" : " queues");
+}
+
 }  // namespace
+
+Worker& Guest::least_loaded() {
+  return *std::ranges::min_element(workers, {}, &Worker::queues);
+}
 
 Result<std::unique_ptr<Vif>> Vif::create(const Options& options, Guest& guest) {
   std::unique_ptr<Vif> vif{new Vif(options, guest)};
@@ -44,6 +50,7 @@ Vif::Vif(const Options& options, Guest& guest)
 
 Vif::~Vif() {
   *alive_ = false;
+  keep(0);
 }
 
 void Vif::say(Handshake::Weight weight, const std::string& text) {
@@ -64,7 +71,13 @@ void Vif::changed() {
       spdlog::warn("{}: {}", name_, complaint.line);
   }
   polling_ = xenstore::polling(resolved.values, guest_.wake_cost);
-  if (queue_) queue_->set_polling(polling_);
+  for (const Placed& placed : queues_) placed.queue->set_polling(polling_);
+}
+
+std::vector<std::string> Vif::thread_names() const {
+  std::vector<std::string> names;
+  for (const Placed& placed : queues_) names.push_back(placed.worker->thread->name());
+  return names;
 }
 
 Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
@@ -72,42 +85,128 @@ Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
     if (auto made = make_tap(); !made) return made;
   auto backend = xenstore::read_backend_features(guest_.store.view(), settings.backend);
   if (!backend) return backend.error();
-  const bool takes_area = options_.area && backend->hush_area >= area::kVersion;
+  const auto max_queues = xenstore::read_max_queues(guest_.store.view(), settings.backend);
+  if (!max_queues) return max_queues.error();
+  const bool takes_area =
+      options_.area && !std::exchange(netif_next_, false) && backend->hush_area >= area::kVersion;
   const area::Sizes sizes = takes_area ? first_sizes(settings.backend) : area::Sizes{};
   const bool small_area = takes_area && std::min(sizes.guest_tx, sizes.guest_rx) < area::kMinRingOfOffloads;
   if (auto done = shape_tap(settings, *backend, small_area ? net::Offloads{} : tap_offloads(*backend)); !done)
     return done;
 
-  const Queue::Setup setup{settings.backend_id,           tap_.fd(), backend->sg,
-                           backend->split_event_channels, sizes,     options_.area_ring == 0};
-  // What a data thread reports of this connection, on the control thread.
+  const Queue::Setup setup{settings.backend_id, -1, backend->sg, backend->split_event_channels};
+  if (auto made = make_queues(setup, sizes, queues_to_make(options_.queues, *max_queues)); !made) return made;
+  xenstore::FrontendOffer offer{{}, offered_features()};
+  for (const Placed& placed : queues_) offer.queues.push_back(placed.queue->address());
+  const bool offers_areas = queues_.front().queue->offers_area();
+  if (offers_areas) offer.area_version = area::kVersion;
+  ++connects_;
+  if (auto told = xenstore::publish_frontend_offer(guest_.store, handshake_->directory(), offer); !told)
+    return told;
+  spdlog::info("{}: Initialising -> Connected: {}, {}, {}{}", name_, queues_text(queues_.size()),
+               backend->sg ? "scatter-gather" : "one slot a frame",
+               backend->split_event_channels ? "an event channel for each direction" : "one event channel",
+               !offers_areas         ? ""
+               : queues_.size() == 1 ? ", an area"
+                                     : ", an area each");
+  return {};
+}
+
+// Those of a connection, with what each shares with the back end: an area, or where they are none the pages
+// of the netif path. What a guest may grant is limited, so there may be fewer than could be agreed.
+Result<void> Vif::make_queues(const Queue::Setup& setup, area::Sizes areas, QueueCount count) {
+  if (auto done = tap_.set_queues(count.queues); !done) return done;
+  std::string why_fewer(count.why_fewer);
+  while (queues_.size() < count.queues)
+    if (auto made = make_queue(setup); !made) {
+      if (queues_.empty()) return made;
+      why_fewer = made.error().text;
+      break;
+    }
+  if (areas == area::Sizes{} || !share_areas(areas, why_fewer)) {
+    std::string why_not;
+    const std::size_t had = share_each([](Queue& queue) { return queue.share_buffers(); }, why_not);
+    if (had == 0) return error(why_not);
+    if (had < queues_.size()) why_fewer = why_not;
+    keep(had);
+  }
+  if (auto done = tap_.set_queues(queues_.size()); !done) return done;
+  counters_used_ = std::max(counters_used_, queues_.size());
+  for (const Placed& placed : queues_) placed.queue->set_polling(polling_);
+  if (queues_.size() < options_.queues)
+    spdlog::info("{}: {} in the place of {}: {}", name_, queues_text(queues_.size()), options_.queues,
+                 why_fewer);
+  return {};
+}
+
+Result<void> Vif::make_queue(const Queue::Setup& setup) {
+  const std::size_t number = queues_.size();
+  // What its data thread reports of this connection, on the control thread.
   const auto post = [this, connection = connects_ + 1, alive = alive_](auto act) {
     boost::asio::post(guest_.loop, [this, connection, alive, act] {
       if (*alive && connection == connects_) act();
     });
   };
+  Queue::Setup own = setup;
+  own.tap = tap_.fd(number);
+  Worker& worker = guest_.least_loaded();
   auto queue = Queue::create(
-      *guest_.thread, guest_.shares, setup, counters_,
-      [this, post](Fault fault, std::string why) { post([this, fault, why] { cut_off(fault, why); }); },
-      [this, post](std::optional<relay::Standstill> stall) { post([this, stall] { on_stall(stall); }); });
+      *worker.thread, guest_.shares, own, counters_[number],
+      [this, post, number](Fault fault, std::string why) {
+        post([this, number, fault, why] { cut_off(number, fault, why); });
+      },
+      [this, post, number](std::optional<relay::Standstill> stall) {
+        post([this, number, stall] { on_stall(number, stall); });
+      });
   if (!queue) return queue.error();
-  queue_ = std::move(*queue);
-  queue_->set_polling(polling_);
-  if (!queue_->area_trouble().empty())
-    spdlog::warn(
-        "{}: {}: {}", name_,
-        queue_->offers_area() ? "a smaller area than was advised" : "no area, it will go by the netif path",
-        queue_->area_trouble());
-  xenstore::FrontendOffer offer{{queue_->address()}, offered_features()};
-  if (queue_->offers_area()) offer.area_version = area::kVersion;
-  ++connects_;
-  if (auto told = xenstore::publish_frontend_offer(guest_.store, handshake_->directory(), offer); !told)
-    return told;
-  spdlog::info("{}: Initialising -> Connected: {}, {}{}", name_,
-               backend->sg ? "scatter-gather" : "one slot a frame",
-               backend->split_event_channels ? "an event channel for each direction" : "one event channel",
-               queue_->offers_area() ? ", an area" : "");
+  queues_.push_back({&worker, std::move(*queue)});
+  ++worker.queues;
   return {};
+}
+
+// Of all queues, of the same sizes. Where there is no memory or no grant for as much, rings get shorter first
+// (they follow their traffic later), then queues get fewer; false: not even the first queue can have one.
+bool Vif::share_areas(area::Sizes sizes, std::string& why_fewer) {
+  const area::Sizes wanted = sizes;
+  std::string why_not;
+  const auto share = [this, &sizes, &why_not] {
+    return share_each([&sizes](Queue& queue) { return queue.share_area(sizes); }, why_not);
+  };
+  std::size_t had = share();
+  while (had < queues_.size()) {
+    const auto smaller = options_.area_ring == 0 ? smaller_areas(sizes) : std::nullopt;
+    if (!smaller) break;
+    for (const Placed& placed : queues_) placed.queue->drop_area();
+    sizes = *smaller;
+    had = share();
+  }
+  if (had == 0) {
+    spdlog::warn("{}: no area, it will go by the netif path: {}", name_, why_not);
+    return false;
+  }
+  if (sizes != wanted) spdlog::warn("{}: a smaller area than was advised: {}", name_, why_not);
+  if (had < queues_.size()) why_fewer = why_not;
+  keep(had);
+  return true;
+}
+
+// One queue after the other, until one cannot have it. How many can; why_not: of the first that ever could
+// not.
+std::size_t Vif::share_each(const Share& share, std::string& why_not) {
+  for (std::size_t i = 0; i < queues_.size(); ++i)
+    if (auto done = share(*queues_[i].queue); !done) {
+      if (why_not.empty()) why_not = done.error().text;
+      return i;
+    }
+  return queues_.size();
+}
+
+// The queues behind these are given up.
+void Vif::keep(std::size_t count) {
+  while (queues_.size() > count) {
+    --queues_.back().worker->queues;
+    queues_.pop_back();
+  }
 }
 
 Result<void> Vif::make_tap() {
@@ -135,14 +234,23 @@ Result<void> Vif::shape_tap(const xenstore::FrontendSettings& settings, const xe
 
 Result<void> Vif::serve(const xenstore::FrontendSettings& settings) {
   if (auto done = tap_.set_carrier(true); !done) spdlog::warn("{}: {}", name_, done.error().text);
-  on_area_ = area_is_acknowledged(settings.backend);
-  if (on_area_) {
-    if (auto started = start_area(settings.backend); !started) return started;
-  } else if (auto started = queue_->start_netif(); !started) {
-    return started;
+  on_area_ = areas_are_acknowledged(settings.backend);
+  if (auto started = on_area_ ? start_areas(settings.backend) : start_netif(); !started) return started;
+  spdlog::info("{}: serving, the back end in domain {} is connected, path {}, {}", name_,
+               settings.backend_id.value, on_area_ ? "area" : "netif", queues_text(queues_.size()));
+  return {};
+}
+
+Result<void> Vif::start_netif() {
+  // The areas that were not taken go first: what the guest may grant is for one of the two.
+  for (const Placed& placed : queues_) placed.queue->drop_area();
+  std::string why_not;
+  if (share_each([](Queue& queue) { return queue.share_buffers(); }, why_not) < queues_.size()) {
+    // So many queues were agreed for areas. Without areas there will be as many as there are grants for.
+    netif_next_ = queues_.size() > 1;
+    return error("no grants for the netif path of " + queues_text(queues_.size()) + ": " + why_not);
   }
-  spdlog::info("{}: serving, the back end in domain {} is connected, path {}", name_,
-               settings.backend_id.value, on_area_ ? "area" : "netif");
+  for (const Placed& placed : queues_) placed.queue->start_netif();
   return {};
 }
 
@@ -156,54 +264,71 @@ area::Sizes Vif::first_sizes(const std::string& backend) const {
   return {ring(advised ? advised->guest_tx : 0), ring(advised ? advised->guest_rx : 0)};
 }
 
-Result<void> Vif::start_area(const std::string& backend) {
-  const auto moved = [this, connection = connects_, alive = alive_] {
-    boost::asio::post(guest_.loop, [this, connection, alive] {
-      if (*alive && connection == connects_ && queue_) queue_->moved();
-    });
-  };
-  return queue_->start_area({.loop = guest_.loop,
-                             .store = guest_.store,
-                             .device = handshake_->directory(),
-                             .backend = backend,
-                             .number = 0,
-                             .queues = 1,
-                             .say = [this](const std::string& text) { spdlog::info("{}: {}", name_, text); }},
-                            xenstore::read_area_stall(guest_.store.view(), backend), moved);
+Result<void> Vif::start_areas(const std::string& backend) {
+  for (std::size_t i = 0; i < queues_.size(); ++i)
+    if (auto started = start_area(i, backend); !started) return started;
+  return {};
 }
 
-// What the back end says to the area that it was offered, in the transaction of its state.
-bool Vif::area_is_acknowledged(const std::string& backend) {
-  if (!queue_->offers_area()) return false;
+Result<void> Vif::start_area(std::size_t number, const std::string& backend) {
+  const auto moved = [this, number, connection = connects_, alive = alive_] {
+    boost::asio::post(guest_.loop, [this, number, connection, alive] {
+      if (*alive && connection == connects_ && number < queues_.size()) queues_[number].queue->moved();
+    });
+  };
+  return queues_[number].queue->start_area(
+      {.loop = guest_.loop,
+       .store = guest_.store,
+       .device = handshake_->directory(),
+       .backend = backend,
+       .number = number,
+       .queues = queues_.size(),
+       .say = [of = queue_name(number)](const std::string& text) { spdlog::info("{}: {}", of, text); }},
+      xenstore::read_area_stall(guest_.store.view(), backend), moved);
+}
+
+// What the back end says to the areas that it was offered, in the transaction of its state.
+bool Vif::areas_are_acknowledged(const std::string& backend) {
+  if (!queues_.front().queue->offers_area()) return false;
   const std::string refused = xenstore::read_area_refusal(guest_.store.view(), backend);
   if (refused.empty()) return true;
   spdlog::warn("{}: the back end does not take the area: {}", name_, refused);
   return false;
 }
 
-void Vif::on_stall(std::optional<relay::Standstill> standstill) {
+void Vif::on_stall(std::size_t queue, std::optional<relay::Standstill> standstill) {
   if (standstill)
-    spdlog::warn("{}: the back end is stalled: {}; what is for it is dropped", name_, standstill->cause);
+    spdlog::warn("{}: the back end is stalled: {}; what is for it is dropped", queue_name(queue),
+                 standstill->cause);
   else
-    spdlog::info("{}: the back end is not stalled any more", name_);
+    spdlog::info("{}: the back end is not stalled any more", queue_name(queue));
+}
+
+// For the log: the vif's own name where it has one queue.
+std::string Vif::queue_name(std::size_t number) const {
+  return queues_.size() == 1 ? name_ : name_ + ": queue " + std::to_string(number);
 }
 
 void Vif::disconnect() {
-  if (queue_ && tap_.is_open()) (void)tap_.set_carrier(false);
-  queue_.reset();
+  const bool had_some = !queues_.empty();
+  if (had_some && tap_.is_open()) (void)tap_.set_carrier(false);
+  keep(0);
+  // What no queue reads any more must not keep frames: one stays, for the interface to live.
+  if (had_some && tap_.is_open()) (void)tap_.set_queues(1);
 }
 
-void Vif::cut_off(Fault fault, const std::string& why) {
-  if (!queue_) return;
+void Vif::cut_off(std::size_t queue, Fault fault, const std::string& why) {
+  if (queues_.empty()) return;
   if (fault == Fault::tap_lost) {
     spdlog::warn("{}: somebody deleted the interface; it is made again", name_);
-    queue_.reset();
+    keep(0);
     tap_.close();
     return handshake_->start_over();
   }
-  spdlog::error("{}: cut off: {}", name_, why);
+  const std::string reason = queues_.size() == 1 ? why : "queue " + std::to_string(queue) + ": " + why;
+  spdlog::error("{}: cut off: {}", name_, reason);
   fault_ = fault;
-  handshake_->cut_off(why);
+  handshake_->cut_off(reason);
 }
 
 }  // namespace hush::domu

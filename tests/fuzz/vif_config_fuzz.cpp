@@ -88,11 +88,10 @@ void check_offer(const View& view, const FrontendOffer& offer) {
     for (const EvtchnPort port : {queue.tx_port, queue.rx_port})
       require(port.value >= 1 && port.value < 1U << 17);
   require(offer.features.sg || (!offer.features.gso_tcpv4 && !offer.features.gso_tcpv6));
-  if (offer.queues.size() > 1) return;  // hush-frontd writes one
   const std::string other = "/local/domain/7/device/vif/1";
   require(static_cast<bool>(write_frontend_offer(view, other, offer)));
   const auto again = read_frontend_offer(view, other, kQueues);
-  require(again && again->queues.size() == 1 && again->features.sg == offer.features.sg &&
+  require(again && again->queues.size() == offer.queues.size() && again->features.sg == offer.features.sg &&
           again->features.ipv4_csum == offer.features.ipv4_csum);
 }
 
@@ -112,6 +111,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_offer(view, *offer);
   (void)read_or_said(read_frontend_settings(view, kFrontend));
   (void)read_or_said(read_backend_features(view, backend_path(kVif)));
+  if (const auto queues = read_max_queues(view, backend_path(kVif)); read_or_said(queues) && *queues)
+    require(**queues >= 1 && **queues <= kMaxQueues);
   if (const auto state = read_state(view, kFrontend); read_or_said(state))
     require(static_cast<unsigned>(*state) < kXenbusStates);
   const std::string path{reinterpret_cast<const char*>(data), size};

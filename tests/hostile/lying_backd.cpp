@@ -1,5 +1,5 @@
 // hush-lying-backd DOMID DEVICE LIE: serves one vif honestly until it is connected, tells one lie, says what
-// became of it, and then waits to be detached.
+// became of it, and then waits to be detached. The front end is to want four queues.
 //
 // Its line: "cut off REASON" (the front end closed, and its error node says REASON), or "served" (the lie
 // harmed nobody: the front end is still connected). tests/hostile/run_frontd knows which is right for each
@@ -41,6 +41,13 @@ T must(Result<T> result, const char* what) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
+// Of the vif that it serves.
+struct Queues {
+  std::uint32_t offered = 1;
+  std::size_t liar = 0;   // the one that it lies about; the others are never looked at
+  const char* said = "";  // in the place of the number that is offered
+};
+
 class LyingBack {
  public:
   explicit LyingBack(xenstore::VifId id)
@@ -57,7 +64,7 @@ class LyingBack {
   }
 
   // The handshake, as an honest back end has it; with areas or without.
-  void connect(bool areas) {
+  void connect(bool areas, const Queues& queues) {
     until([&] { return read(XenbusState::initialising, directory_); });
     frontend_ = must(xenstore::read_backend_settings(store_->view(), id_), "settings").frontend;
     watch(frontend_);
@@ -65,16 +72,20 @@ class LyingBack {
     features.sg = features.gso_tcpv4 = features.gso_tcpv6 = features.ipv6_csum =
         features.split_event_channels = true;
     features.hush_area = areas ? area::kVersion : 0;
-    must(xenstore::write_backend_offer(store_->view(), id_, features, 1, kStall, area::Sizes{kRing, kRing}),
+    must(xenstore::write_backend_offer(store_->view(), id_, features, queues.offered, kStall,
+                                       area::Sizes{kRing, kRing}),
          "offer");
+    if (*queues.said) say(key::kMultiQueueMaxQueues, queues.said);
     write(XenbusState::init_wait);
     // The toolstack must see InitWait before anything after it.
     until([&] {
       return read(XenbusState::connected, frontend_) &&
              must(xenstore::read_backend_settings(store_->view(), id_), "settings").hotplug_done;
     });
-    const auto queue =
-        must(xenstore::read_frontend_offer(store_->view(), frontend_, 1), "front end's offer").queues.front();
+    const auto offer = must(xenstore::read_frontend_offer(store_->view(), frontend_, xenstore::kMaxQueues),
+                            "front end's offer");
+    queues_ = offer.queues.size();
+    const auto queue = offer.queues.at(queues.liar);
     tx_page_ = must(grants_.map(id_.domid, queue.tx_ring), "map");
     rx_page_ = must(grants_.map(id_.domid, queue.rx_ring), "map");
     tx_port_ = must(channels_.bind(id_.domid, queue.tx_port), "bind");
@@ -88,6 +99,8 @@ class LyingBack {
     must(xenstore::switch_connected(*store_, id_, {xenstore::kFirstGeneration}), "connected");
   }
 
+  // That the front end has.
+  [[nodiscard]] std::size_t queues() const { return queues_; }
   // Whether the front end let go.
   bool cut_off() {
     try {
@@ -228,6 +241,7 @@ class LyingBack {
   xenstore::VifId id_;
   std::string directory_;
   std::string frontend_;
+  std::size_t queues_ = 0;
   boost::asio::io_context loop_{1};
   std::unique_ptr<xenstore::Client> store_;
   xen::EventChannels channels_;
@@ -245,7 +259,25 @@ struct Lie {
   const char* reason;  // of the front end for cutting the vif off; "" where it is to be served
   std::function<void(LyingBack&)> tell;
   bool areas = false;
+  Queues queues = {};
 };
+// Says this of its queues; the front end, which wants kWanted, is to have so many.
+constexpr std::size_t kWanted = 4;
+Lie offers_queues(const char* said, std::size_t made) {
+  return {"",
+          [=](LyingBack& b) {
+            if (b.queues() != made)
+              throw std::runtime_error(std::to_string(b.queues()) + " queues for '" + said + "'");
+          },
+          false,
+          {.said = said}};
+}
+// The same lie, told on one of four queues.
+Lie on_queue(std::size_t number, const char* reason, Lie lie) {
+  lie.reason = reason;
+  lie.queues = {.offered = kWanted, .liar = number};
+  return lie;
+}
 Lie of_areas(const char* reason, std::function<void(LyingBack&)> tell) {
   return {reason, std::move(tell), true};
 }
@@ -361,6 +393,19 @@ const std::map<std::string, Lie>& lies() {
       {"rx-csum-not-ip", {"", received({{0, 0, netif::rx_flag::kCsumBlank, 100}})}},
       {"rx-empty", {"", received({{0, 0, 0, 0}, {0, 0, kMore, 0}, {0, 0, 0, 0}})}},
       {"rx-errors", {"", received(std::vector(200, netif::RxResponse{0, 0, 0, -1}))}},
+      {"queues-0", offers_queues("0", 1)},
+      {"queues-word", offers_queues("many", 1)},
+      {"queues-negative", offers_queues("-4", 1)},
+      {"queues-beyond", offers_queues("4294967296", 1)},
+      {"queues-huge", offers_queues("4294967295", kWanted)},
+      {"queues-one-lies-rx", on_queue(2, "queue 2: rx_id_mismatch", {"", received({{9, 0, 0, 100}})})},
+      {"queues-one-lies-tx",
+       on_queue(3, "queue 3: tx_index_impossible", {"", [](auto& b) {
+                  b.tx_sring().rsp_prod.store(UINT32_MAX, memory_order_seq_cst);
+                }})},
+      {"queues-one-lies-area",
+       on_queue(1, "queue 1: a switch to no generation",
+                of_areas("", [](LyingBack& b) { b.publish({kSwitch}); }))},
       {"event-storm",
        {"",
         [](auto& b) {
@@ -424,7 +469,7 @@ const std::map<std::string, Lie>& lies() {
 
 int run(xenstore::VifId id, const Lie& lie) {
   LyingBack back(id);
-  back.connect(lie.areas);
+  back.connect(lie.areas, lie.queues);
   lie.tell(back);
   back.notify();
   const bool expected_cut = *lie.reason != '\0';

@@ -1,6 +1,7 @@
 // What each end says to the other's word on the next area, before anything is mapped or granted.
 #include <gtest/gtest.h>
 
+#include "dom0/vif/offered_bytes.hpp"
 #include "dom0/vif/queue_areas.hpp"
 #include "domu/vif/queue_areas.hpp"
 
@@ -8,6 +9,17 @@ namespace hush {
 namespace {
 
 constexpr std::uint32_t kKiB = 1024;
+
+// ---- the back end, on the first areas
+TEST(OfferedBytes, AreOfAllQueuesTogether) {
+  std::vector<xenstore::QueueAddress> queues(3);
+  using dom0::offered_bytes;
+  EXPECT_EQ(offered_bytes(queues), 0U);
+  queues[0].area = {Gref{9}, 132};
+  queues[2].area = {Gref{10}, UINT32_MAX};
+  EXPECT_EQ(offered_bytes(std::span(queues).first(1)), 132U * kPageSize);
+  EXPECT_EQ(offered_bytes(queues), (132ULL + UINT32_MAX) * kPageSize);
+}
 
 // ---- the back end, on an offer
 struct OfferCase {

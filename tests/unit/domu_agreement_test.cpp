@@ -34,6 +34,29 @@ TEST(Agreement, FramesFitASlotForABackEndWithoutScatterGather) {
   EXPECT_EQ(tap_mtu(f, std::nullopt), 1500U);
 }
 
+TEST(Agreement, AsManyQueuesAsBothTake) {
+  for (std::uint32_t wanted = 1; wanted <= xenstore::kMaxQueues; ++wanted)
+    for (std::uint32_t offered = 1; offered <= xenstore::kMaxQueues; ++offered) {
+      const QueueCount count = queues_to_make(wanted, offered);
+      EXPECT_EQ(count.queues, std::min(wanted, offered));
+      EXPECT_EQ(count.why_fewer.empty(), offered >= wanted);
+    }
+}
+
+TEST(Agreement, OneQueueForABackEndThatSaysNonsenseOfThem) {
+  EXPECT_EQ(queues_to_make(4, std::nullopt).queues, 1U);
+  EXPECT_NE(queues_to_make(4, std::nullopt).why_fewer, "");
+  EXPECT_EQ(queues_to_make(1, std::nullopt).queues, 1U);
+  EXPECT_EQ(queues_to_make(1, std::nullopt).why_fewer, "") << "it has what it wants";
+}
+
+TEST(Agreement, AreasGetShorterAsFarAsOffloadsHaveRoom) {
+  constexpr std::uint32_t kLeast = area::kMinRingOfOffloads;
+  EXPECT_EQ(smaller_areas({8 * kLeast, kLeast}), (area::Sizes{4 * kLeast, kLeast}));
+  EXPECT_EQ(smaller_areas({kLeast, 2 * kLeast}), (area::Sizes{kLeast, kLeast}));
+  EXPECT_EQ(smaller_areas({kLeast, kLeast}), std::nullopt);
+}
+
 TEST(Preflight, NamesTheKernelDriverThatOwnsTheDevice) {
   const std::string sysfs = ::testing::TempDir() + "hush_preflight";
   std::filesystem::create_directories(sysfs + "/bus/xen/drivers/vif/vif-3");

@@ -51,7 +51,7 @@ class GuestRxTest : public QueueFixture {
   }
   std::uint64_t dropped(RxDrop why) const { return counters_.rx_drops[static_cast<std::size_t>(why)].get(); }
 
-  VifCounters counters_;
+  QueueCounters counters_;
   GuestRx rx_;
   netif::RxBack back_ = netif::RxBack::attach(ring<netif::RxSring>(), {});
   bool notify_ = false;

@@ -51,7 +51,7 @@ class GuestTxTest : public QueueFixture {
     return run_once() == Pass::fault ? tx_->fault() : Fault::none;
   }
 
-  VifCounters counters_;
+  QueueCounters counters_;
   std::unique_ptr<GuestTx> tx_;
   std::optional<netif::TxBack> back_;
   std::vector<netif::TxRequest> sent_;

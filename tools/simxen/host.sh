@@ -150,10 +150,11 @@ host_detach() {
 }
 
 # host_front N: hush-frontd in domain N, which has a vif: connected and with its address when this returns.
-# $host_path: the path that it may take (auto or netif); $host_area_ring: KiB of each ring of its area.
+# $host_path: the path that it may take (auto or netif); $host_area_ring: KiB of each ring of its areas;
+# $host_queues: its queues.
 host_front() {
   host_start "frontd-$1" "$1" "$host_bin/hush-frontd" --tap eth0 --up --path "${host_path:-auto}" \
-    --area-ring "${host_area_ring:-256}"
+    --area-ring "${host_area_ring:-256}" --queues "${host_queues:-1}"
   host_wait "frontd-$1" serving || return 1
   ip -n "$(host_ns "$1")" addr add "10.7.0.$(($1 + 1))/24" dev eth0
 }
