@@ -487,7 +487,7 @@ story_area_follows() {
   store rm hushring/default/port
   local host_area_ring=1024
   host_guest 1 || return 1
-  check shrinks host_wait backd "vif1.0: goes on in an area of 256 + 256 KiB, generation [0-9]*: guest_tx .* -> 256 KiB: "
+  check shrinks host_wait backd "vif1.0: goes on in an area of 256 + 256 KiB, generation [0-9]*: guest_tx 1024 -> 256 KiB: "
   check shrunk same "$(rings_now)" "256 256"
   check idle-costs-nothing eventually a_second_costs_nothing
   check detach host_detach 1
