@@ -183,7 +183,7 @@ TEST(InflightPlan, TicketsGoOnAboveTheOldest) {
 
 // Every single byte says what it should, or the file is refused. Of a record that was being filled nothing is
 // used but its state.
-TEST(InflightFile, EachByteFlippedIsRefused) {
+TEST(InflightContent, EachByteFlippedIsRefused) {
   for (const auto& geometry : {kGeometry, kAnyOrder})
     for (std::size_t more = kNothing; more <= kDone; ++more) {
       const Left left = left_behind(more, geometry);
@@ -196,7 +196,7 @@ TEST(InflightFile, EachByteFlippedIsRefused) {
     }
 }
 
-TEST(InflightFile, WhatWasBeingCopiedInMayBeAnything) {
+TEST(InflightContent, WhatWasBeingCopiedInMayBeAnything) {
   for (std::size_t stores = 0; stores < 7; ++stores) {
     Left left = left_behind(kDone);
     const auto before = left.judged();
@@ -222,7 +222,7 @@ TEST(InflightFile, WhatWasBeingCopiedInMayBeAnything) {
   }
 }
 
-TEST(InflightFile, OfAnyOtherLengthIsRefused) {
+TEST(InflightContent, OfAnyOtherLengthIsRefused) {
   const Left left = left_behind(kBatch);
   for (std::size_t length = 0; length <= left.words.size() + 8; ++length) {
     Left cut = left;
@@ -235,7 +235,7 @@ TEST(InflightFile, OfAnyOtherLengthIsRefused) {
   }
 }
 
-TEST(InflightFile, AWordIsSoundOnlyWhereAndWithWhatItWasWritten) {
+TEST(InflightContent, AWordIsSoundOnlyWhereAndWithWhatItWasWritten) {
   const Left left = left_behind(kBatch);
   for (std::size_t from = 0; from < left.words.size(); ++from)
     for (std::size_t to = 0; to < left.words.size(); ++to) {
@@ -279,7 +279,7 @@ struct Forgery {
 
 // Of a forger who knows the seals. Records 3 and 2 have tickets 12 and 13 and are the batch (2 leads to 3);
 // record 1 has ticket 14 and is taken; record 0 is free.
-TEST(InflightFile, IsRefusedWithItsReason) {
+TEST(InflightContent, IsRefusedWithItsReason) {
   const Forgery forgeries[] = {
       {"a foreign file", Refusal::not_a_file_of_ours,
        [](Left& l) { put_header(l, [](Header& h) { h.magic++; }); }},
@@ -409,7 +409,7 @@ TEST(InflightFile, IsRefusedWithItsReason) {
     EXPECT_TRUE(seen[i]) << "nothing is refused since " << name(static_cast<Refusal>(i));
 }
 
-TEST(InflightFile, OutOfTurnAGapIsNone) {
+TEST(InflightContent, OutOfTurnAGapIsNone) {
   Left left = left_behind(kBatch, kAnyOrder);
   put_ticket(left, 1, 4000);
   const auto plan = left.judged();
@@ -417,7 +417,7 @@ TEST(InflightFile, OutOfTurnAGapIsNone) {
   EXPECT_EQ(plan->pending.back().ticket, 4000U);
 }
 
-TEST(InflightFile, NamesAreDistinct) {
+TEST(InflightContent, NamesAreDistinct) {
   for (std::size_t i = 0; i < kRefusals; ++i)
     for (std::size_t j = 0; j < i; ++j)
       EXPECT_NE(name(static_cast<Refusal>(i)), name(static_cast<Refusal>(j)));
