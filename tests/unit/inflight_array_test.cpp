@@ -188,7 +188,7 @@ TEST(InflightContent, EachByteFlippedIsRefused) {
     for (std::size_t more = kNothing; more <= kDone; ++more) {
       const Left left = left_behind(more, geometry);
       for (std::size_t at = 0; at < left.words.size() * 8; ++at)
-        for (const std::uint64_t flip : {0x01, 0x80, 0xff, 0x10}) {
+        for (const std::uint64_t flip : {0x01U, 0x80U, 0xffU, 0x10U}) {
           Left flipped = left;
           flipped.words[at / 8] ^= flip << at % 8 * 8;
           ASSERT_FALSE(flipped.judged()) << "byte " << at << " ^ " << flip << ", " << more << " stores on";
