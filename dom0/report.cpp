@@ -283,6 +283,10 @@ json count(const Vif& vif) {
           {"tx_throttled", total(&QueueCounters::tx_throttled)},
           {"rx_waits", total(&QueueCounters::rx_waits)},
           {"rx_stalls", total(&QueueCounters::rx_stalls)},
+          {"inflight",
+           {{"answered", total(&QueueCounters::inflight_answered)},
+            {"in_doubt", total(&QueueCounters::inflight_in_doubt)},
+            {"refused", total(&QueueCounters::inflight_refused)}}},
           {"ethtool", ethtool_counters(total(&QueueCounters::rx_gso_checksum_fixup))},
           {"drops", {{"guest_tx", tx_drops}, {"guest_rx", rx_drops}}}};
 }

@@ -65,6 +65,9 @@ struct QueueCounters {
   poll::Counters polls;           // of the netif path; the area's are in area
   Counter tx_hashes;              // packets that came with a hash of the guest's; the TAP has no place for it
   Counter tx_throttled;           // times that the guest's packets waited for its rate
+  Counter inflight_answered;      // requests of the daemon before that were sent, and only to be answered
+  Counter inflight_in_doubt;      // requests of the daemon before that were sent again, or never had been
+  Counter inflight_refused;       // times that its file was not used
   Counter rx_stalls;              // times that the guest stalled
   Counter rx_waits;               // times a frame waited for the guest to post slots
   Counter rx_gso_checksum_fixup;  // as the kernel netback's ethtool counter: GSO without csum_blank

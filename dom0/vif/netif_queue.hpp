@@ -20,13 +20,14 @@ namespace hush::dom0 {
 
 class NetifQueue final : public Queue, private event::Served {
  public:
-  // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
-  // starts both directions. tap and counters stay the caller's and outlive the queue.
+  // On the data thread. Maps the rings, attaches where the in-flight file of guest_tx says it stands, or
+  // else where the ring says so, binds the channels, and starts both directions. tap and counters stay the
+  // caller's and outlive the queue. resumed: what came of the file.
   static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
                                                 const xenstore::QueueAddress& address,
                                                 const xenstore::Features& frontend, int tap,
                                                 QueueCounters& counters, const VifShare& share,
-                                                Reports reports);
+                                                Reports reports, const TxFile& file, TxResumed& resumed);
   // On the data thread.
   ~NetifQueue() override;
 
@@ -39,7 +40,7 @@ class NetifQueue final : public Queue, private event::Served {
  private:
   NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
              const xenstore::Features& frontend, int tap, QueueCounters& counters, const VifShare& share,
-             xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports);
+             xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports, TxStart start);
   Result<void> bind(DomId peer);
   std::uint64_t turn() override;
   bool rest() override;

@@ -199,7 +199,9 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
+    resuming_ = true;
     if (done) done = connect(settings);
+    resuming_ = false;
     if (done)
       state_ = *self;
     else
@@ -396,15 +398,45 @@ Queue::Reports Vif::reports_of(std::size_t queue) {
 }
 
 Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker) {
+  TxResumed resumed;
   auto queue = worker.thread->call([&] {
     return NetifQueue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
-                               counters_[number], VifShare{multicast_, steering_.get(), number},
-                               reports_of(number));
+                               counters_[number], VifShare{multicast_, steering_.get(), number, id_.handle},
+                               reports_of(number), TxFile{inflight_file(number), resuming_}, resumed);
   });
+  say_how_resumed(number, resumed);
   if (!queue) return queue.error();
   place(worker, std::move(*queue));
   set_limits(queues_.back());
   return {};
+}
+
+std::string Vif::inflight_file(std::size_t queue) const {
+  if (host_.inflight_folder.empty()) return "";
+  return host_.inflight_folder + "/" + name() + "-q" + std::to_string(queue);
+}
+
+void Vif::say_how_resumed(std::size_t queue, const TxResumed& resumed) {
+  QueueCounters& counters = counters_[queue];
+  if (!resumed.not_kept.empty())
+    spdlog::warn("{}: queue {}: requests in progress are not kept for a daemon after this one: {}", name(),
+                 queue, resumed.not_kept);
+  if (!resumed.refused.empty()) {
+    counters.inflight_refused.add();
+    spdlog::warn("{}: queue {}: goes on where its ring says: {}", name(), queue, resumed.refused);
+  } else if (resuming_) {
+    counters.inflight_answered.add(resumed.to_answer);
+    counters.inflight_in_doubt.add(resumed.in_doubt);
+    spdlog::info(
+        "{}: queue {}: goes on where its in-flight file says: {} requests to be answered, {} in doubt",
+        name(), queue, resumed.to_answer, resumed.in_doubt);
+  }
+}
+
+void Vif::forget_inflight() {
+  for (std::size_t i = 0; i < addresses_.size(); ++i)
+    if (const std::string file = inflight_file(i); !file.empty())
+      if (auto done = inflight::remove(file); !done) spdlog::warn("{}: {}", name(), done.error().text);
 }
 
 Result<void> Vif::add_control(const xenstore::FrontendOffer& frontend) {
@@ -430,6 +462,7 @@ void Vif::disconnect() {
   drop_queues();
   host_.running.forget(id_);
   if (!was_connected) return;
+  forget_inflight();
   (void)set_carrier(false);
   (void)tap_.set_queues(1);
 }
@@ -489,6 +522,7 @@ std::string Vif::error_node() const {
 }
 
 void Vif::forget() {
+  forget_inflight();
   if (fault_.empty()) return;
   (void)host_.store.view().remove(std::string(xenstore::key::kError) + "/" + xenstore::backend_path(id_));
 }

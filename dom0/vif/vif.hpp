@@ -39,6 +39,7 @@ struct Host {
   ProfileStore* profiles = nullptr;  // null: nothing is learned
   RunningUses running{};
   AreaGovernor governor{loop, settings};
+  std::string inflight_folder{};  // where in-flight files lie; empty: none are kept
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -55,8 +56,8 @@ class Vif {
   void update();
   // What an admin has set now. Call before update(), and again when any of it may have changed.
   void apply(xenstore::Resolved settings);
-  // Takes back what was said of a fault. Call when the backend directory is gone: nothing of this vif stays
-  // in the store.
+  // Takes back what was said of a fault, and what was kept for a daemon after this one. Call when the backend
+  // directory is gone: nothing of this vif stays.
   void forget();
   // Has the profile of its workload learn what it uses now; nothing where it has no workload, or no areas.
   void record_use();
@@ -130,6 +131,9 @@ class Vif {
   void place(Worker& worker, std::unique_ptr<Queue> queue);
   [[nodiscard]] QueueTimeouts timeouts() const;
   void on_stall(std::size_t queue, std::optional<Stall> stall);
+  [[nodiscard]] std::string inflight_file(std::size_t queue) const;  // empty: there is to be none
+  void say_how_resumed(std::size_t queue, const TxResumed& resumed);
+  void forget_inflight();
   void disconnect();
   void drop_queues();
   Result<void> set_carrier(bool up);
@@ -170,6 +174,7 @@ class Vif {
   FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
+  bool resuming_ = false;  // connect() takes over what an earlier daemon left
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };
 
