@@ -1,10 +1,10 @@
-"""A run over time, as SVG by gnuplot: what is offered and sent, the ring, and stalls."""
+"""A run over time, as PNG by gnuplot: what is offered and sent, the ring, and stalls."""
 import subprocess
 
 SCRIPT = """
-set terminal svg size 1100,800 font 'sans,13' background '#ffffff'
+set terminal pngcairo size 1000,760 background '#ffffff'
 set output '{output}'
-set multiplot layout 3,1 title '{title}'
+set multiplot layout 3,1
 set lmargin 12
 set xrange [0:{end}]
 set grid ytics
@@ -50,13 +50,13 @@ def script(run, names, data, output):
         at, end = ((step[key] - begin) / 1e9 for key in ("begin_ns", "end_ns"))
         marks.append(f"set arrow from {at}, graph 0 to {at}, graph 1 nohead dt 3 lc rgb '#888888'")
         marks.append(f"set label '{name}' at {(at + end) / 2}, graph 1.05 center")
-    return SCRIPT.format(output=output, title="An area follows its traffic", data=data, marks="\n".join(marks),
+    return SCRIPT.format(output=output, data=data, marks="\n".join(marks),
                          end=(run["steps"][-1]["end_ns"] - begin) / 1e9,
                          most=2 * max(area["guest_tx"] for area in run["areas"]) / 1024)
 
 
 def plot(run, names, data, output):
-    """Writes DATA.rates, DATA.areas and the SVG. False: there is no gnuplot, or it failed."""
+    """Writes DATA.rates, DATA.areas and the PNG. False: there is no gnuplot, or it failed."""
     for suffix, lines in zip(("rates", "areas"), rows(run)):
         with open(f"{data}.{suffix}", "w", encoding="ascii") as file:
             file.writelines(" ".join(f"{value:.6g}" for value in line) + "\n" for line in lines)

@@ -78,7 +78,7 @@ class Shown(unittest.TestCase):
         rates, areas = plot.rows(GROWN)
         self.assertEqual(rates[0], (1.0, 4 * 8 / 1e9, 2 * 8 / 1e9, 1.0))
         self.assertEqual(areas[1], (0.1, 1024.0))
-        self.assertIn("set label 'idle'", plot.script(GROWN, ["64 KiB", "idle"], "data", "out.svg"))
+        self.assertIn("set label 'idle'", plot.script(GROWN, ["64 KiB", "idle"], "data", "out.png"))
 
 
 if __name__ == "__main__":
