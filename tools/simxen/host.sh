@@ -92,7 +92,7 @@ host_clear() {
     [ -e "$name" ] && host_stop "$(basename "$name")"
   done
   if [ -d "$SIMXEN_DIR" ]; then "$host_bin/simxen" down >/dev/null 2>&1; fi
-  ip netns list | awk -v p="hush-$host_tag-" 'index($1, p) == 1 { print $1 }' | while read -r name; do
+  ip netns list | awk -v p="^hush-$host_tag-[0-9]+$" '$1 ~ p { print $1 }' | while read -r name; do
     ip netns pids "$name" | xargs -r kill -KILL 2>/dev/null
     ip netns del "$name"
   done
