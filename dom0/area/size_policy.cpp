@@ -56,15 +56,15 @@ void SizePolicy::learn(Time now, Time interval, const area::DemandSample& sample
     older_ = newer_;
     newer_ = {};
   }
-  const auto bursts_before = newer_.sum.bursts;
-  newer_.covers += interval;
-  newer_.sum += sample;
   bytes_a_second_ = rate(sample.bytes, interval);
   streams_ = is_stream(sample);
+  area::DemandSample counted = sample;
   if (streams_) {
     newer_.stream_stalls += sample.stalls;
-    newer_.sum.bursts = bursts_before;
+    counted.bursts = {};
   }
+  newer_.covers += interval;
+  newer_.sum += counted;
   was_short(now, needed(sample, length));
   was_short(now, growth(length, kStallsToGrow).length);
 }
@@ -90,7 +90,7 @@ std::uint32_t SizePolicy::needed(const area::DemandSample& sample, std::uint32_t
 SizePolicy::Growth SizePolicy::growth(std::uint32_t length, std::uint64_t stalls_to_grow) const {
   const Half past = window();
   Growth found;
-  // Through the last interval: of a stream that is over nothing follows.
+  // In the last interval: of a stream that is over nothing follows.
   if (streams_) {
     const std::uint32_t enough = stream_length(past.sum.longest, bytes_a_second_);
     if (past.stream_stalls >= stalls_to_grow && enough > length)

@@ -14,11 +14,6 @@ setting() {
     python3 -c 'import json, sys; print(*[s["value"] + " " + s["source"] for s in json.load(sys.stdin)["settings"] if s["key"] == sys.argv[1]])' "$1"
 }
 setting_is() { [ "$(setting "$1")" = "$2" ]; }
-# eventually COMMAND...: until it succeeds; the time is for a test that hangs.
-eventually() {
-  local end=$((SECONDS + 30))
-  until "$@"; do [ $SECONDS -lt $end ] || return 1; done
-}
 store() { in_domain 0 "xenstore-$1" "${@:2}"; } # store read PATH
 store_is() { [ "$(store read "$1" 2>/dev/null)" = "$2" ]; }
 # One line on stderr, nothing on stdout, and this exit code.

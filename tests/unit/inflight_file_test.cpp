@@ -119,7 +119,7 @@ TEST_F(InflightFile, IsGoneWhenItIsRemoved) {
 }
 
 TEST_F(InflightFile, OfAnotherModeIsRefused) {
-  for (const mode_t mode : {0644, 0660, 0400, 0700, 0602, 04600}) {
+  for (const mode_t mode : {0644U, 0660U, 0400U, 0700U, 0602U, 04600U}) {
     create();
     ASSERT_EQ(chmod(path_.c_str(), mode), 0);
     EXPECT_NE(refused().find("its mode is not 0600"), std::string::npos) << std::oct << mode;

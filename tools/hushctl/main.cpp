@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <list>
 #include <thread>
 
 #include "tools/hushctl/daemon.hpp"
@@ -226,22 +227,22 @@ class CommandLine {
   int load() {
     std::ifstream file(options_.file);
     if (!file) return failed(error("cannot read " + options_.file + ": " + std::strerror(errno), EIO));
-    std::vector<std::pair<std::string, std::string>> lines;  // where, what
+    std::list<std::pair<std::string, CommandLine>> commands;  // where and what, parsed
     std::string text;
-    for (std::size_t number = 1; std::getline(file, text); ++number)
-      if (const auto begin = text.find_first_not_of(" \t\r"); begin != text.npos && text[begin] != '#')
-        lines.emplace_back(options_.file + ":" + std::to_string(number), text.substr(begin));
-    for (const auto& [where, line] : lines)
-      if (const std::string why = CommandLine(daemon_only()).refusal(line); !why.empty())
-        return failed(error(where + ": '" + line + "': " + why + "; nothing was done", EINVAL));
-    for (const auto& [where, line] : lines) {
-      CommandLine command(daemon_only());
-      (void)command.refusal(line);
+    for (std::size_t number = 1; std::getline(file, text); ++number) {
+      const auto begin = text.find_first_not_of(" \t\r");
+      if (begin == text.npos || text[begin] == '#') continue;
+      const std::string line = text.substr(begin);
+      auto& [where, command] = commands.emplace_back(
+          options_.file + ":" + std::to_string(number) + ": '" + line + "'", daemon_only());
+      if (const std::string why = command.refusal(line); !why.empty())
+        return failed(error(where + ": " + why + "; nothing was done", EINVAL));
+    }
+    for (auto& [where, command] : commands)
       if (const int code = command.run_parsed(); code != 0) {
-        std::cerr << "hushctl: " << where << ": '" << line << "' (above); the lines before it are done\n";
+        std::cerr << "hushctl: " << where << " (above); the lines before it are done\n";
         return code;
       }
-    }
     return 0;
   }
   [[nodiscard]] Options daemon_only() const {

@@ -4,7 +4,7 @@ import statistics
 import time
 
 from .host import Failed, host
-from .run import PATIENCE, load
+from .run import PATIENCE, load, until_ended
 from .steps import BURST
 from .table import gigabits
 
@@ -73,11 +73,8 @@ def run(lab, chosen, budget, log):
 
 def watch(there, loads, chosen):
     """(bytes mapped at most, of how many samples)"""
-    deadline = time.monotonic() + 2 * chosen.seconds + PATIENCE
     seen = []
-    while not all(one.has_ended() for one in loads):
-        if time.monotonic() > deadline:
-            raise Failed("the loads did not end in time")
+    for _ in until_ended(loads, 2 * chosen.seconds + PATIENCE):
         seen.append(there.mapped_pages() * PAGE)
         time.sleep(LOOK_EACH)
     return max(seen), len(seen)

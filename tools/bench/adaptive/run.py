@@ -41,7 +41,8 @@ def sliced(lab, step, fixed, cycles, log):
         with load(there, 1, sender(lab, first, step.words(seconds)), log) as sends:
             # On a slow machine the stream ends before the last cycles.
             spans = [span for cycle in range(cycles) for span in one_cycle(there, sends, fixed[::-1 if cycle % 2 else 1])]
-            sends.wait(PATIENCE + seconds)
+            for _ in until_ended([sends], PATIENCE + seconds):
+                time.sleep(LOOK_EACH)
             judge(sends.lines[-1], there.queue(), lab.echo)
             samples = [line for line in sends.lines if line["role"] == "sample"]
     for kib, begin, end in spans:
@@ -87,11 +88,8 @@ def rates(before, after):
 
 def watch(there, sends, patience):
     """[{"at_ns", "generation", "guest_tx", "guest_rx"}], rings in bytes, until the load has ended."""
-    deadline = time.monotonic() + patience
     seen = []
-    while not sends.has_ended():
-        if time.monotonic() > deadline:
-            raise Failed("the load did not end in time")
+    for _ in until_ended([sends], patience):
         at, queue = time.monotonic_ns(), there.queue()
         if queue:
             seen.append({"at_ns": at, "generation": queue["area"]["generation"],
@@ -130,13 +128,6 @@ class Load:
             raise Failed(f"hush-steps ended with status {self.process.returncode}")
         return False
 
-    def wait(self, seconds):
-        deadline = time.monotonic() + seconds
-        while not self.has_ended():
-            if time.monotonic() > deadline:
-                raise Failed("the load did not end in time")
-            time.sleep(LOOK_EACH)
-
     def end(self):
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -147,6 +138,15 @@ class Load:
             self.process.wait()
             self._reader.join()
             self.process.stdout.close()
+
+
+def until_ended(loads, seconds):
+    """Yields until all of them have ended. Raises Failed where that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not all(one.has_ended() for one in loads):
+        if time.monotonic() > deadline:
+            raise Failed("the load did not end in time")
+        yield
 
 
 @contextlib.contextmanager
