@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -59,16 +58,6 @@ Result<int> lock_network() {
   if (why != EADDRINUSE)
     return error("cannot take the name of hush-backd: " + std::string(std::strerror(why)), why);
   return error("another hush-backd serves here, with another --run-dir: pgrep -a hush-backd shows it", why);
-}
-
-Result<std::string> make_inflight_folder(const std::string& run_directory) {
-  std::string folder = run_directory + "/inflight";
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("cannot make " + folder);
-  struct stat found {};
-  if (::lstat(folder.c_str(), &found) != 0) return errno_error("cannot look at " + folder);
-  if (!S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() || (found.st_mode & 022) != 0)
-    return error(folder + " is no folder that only this user can write to", EPERM);
-  return folder;
 }
 
 void allow_shared_pages(std::size_t pages) {

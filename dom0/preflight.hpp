@@ -16,10 +16,6 @@ Result<int> lock_run_directory(const std::string& directory);
 // (each domain of simxen has its own); as above.
 Result<int> lock_network();
 
-// The folder for in-flight files in it, made where it is not there: of this user, and writable to nobody
-// else.
-Result<std::string> make_inflight_folder(const std::string& run_directory);
-
 // Raises gntalloc's limit where it is below what is needed beside what others may have taken; no error where
 // it cannot be (CopyPages then says what is missing).
 void allow_shared_pages(std::size_t pages);

@@ -31,11 +31,11 @@ inflight::Identity identity_of(DomId peer, const VifShare& share, const xenstore
 
 }  // namespace
 
-Result<std::unique_ptr<Queue>> NetifQueue::connect(Worker& worker, DomId peer,
-                                                   const xenstore::QueueAddress& address,
-                                                   const xenstore::Features& frontend, int tap,
-                                                   QueueCounters& counters, const VifShare& share,
-                                                   Reports reports, const TxFile& file, TxResumed& resumed) {
+Result<std::unique_ptr<NetifQueue>> NetifQueue::connect(Worker& worker, DomId peer,
+                                                        const xenstore::QueueAddress& address,
+                                                        const xenstore::Features& frontend, int tap,
+                                                        QueueCounters& counters, const VifShare& share,
+                                                        Reports reports, const TxFile& file) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, address.tx_ring);
   if (!tx_page) return tx_page.error();
@@ -43,7 +43,6 @@ Result<std::unique_ptr<Queue>> NetifQueue::connect(Worker& worker, DomId peer,
   if (!rx_page) return rx_page.error();
   TxStart start =
       start_tx(shm::layout_at<netif::TxSring>(tx_page->base()), file, identity_of(peer, share, address));
-  resumed = std::move(start.resumed);
   std::unique_ptr<NetifQueue> queue{new NetifQueue(worker, peer, address, frontend, tap, counters, share,
                                                    std::move(*tx_page), std::move(*rx_page),
                                                    std::move(reports), std::move(start))};
@@ -70,6 +69,7 @@ NetifQueue::NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress&
       tap_(tap),
       share_(share),
       rx_notify_(frontend.rx_notify),
+      resumed_(std::move(start.resumed)),
       tx_(netif::TxBack::attach(shm::layout_at<netif::TxSring>(tx_page_.base()), start.at), peer, tap,
           *worker.memory, counters_, share.multicast, std::move(start.inflight)),
       rx_(attach_rx(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend, *worker.memory,
@@ -263,8 +263,13 @@ QueueLook NetifQueue::look() const {
                                  : stall_.starving_since() ? "waits for receive buffers"
                                  : tx_.waits_for_credit()  ? "waits for its rate"
                                                            : "serving";
-  return {
-      RingsLook{tx_.look(), rx_.look()}, tx_port_, rx_port_, state, stall_of_guest(), patience.expected()};
+  return {.rings = RingsLook{tx_.look(), rx_.look()},
+          .tx_port = tx_port_,
+          .rx_port = rx_port_,
+          .state = state,
+          .stall = stall_of_guest(),
+          .expected = patience.expected(),
+          .resumed = resumed_};
 }
 
 std::optional<Stall> NetifQueue::stall_of_guest() const {

@@ -22,15 +22,17 @@ class NetifQueue final : public Queue, private event::Served {
  public:
   // On the data thread. Maps the rings, attaches where the in-flight file of guest_tx says it stands, or
   // else where the ring says so, binds the channels, and starts both directions. tap and counters stay the
-  // caller's and outlive the queue. resumed: what came of the file.
-  static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
-                                                const xenstore::QueueAddress& address,
-                                                const xenstore::Features& frontend, int tap,
-                                                QueueCounters& counters, const VifShare& share,
-                                                Reports reports, const TxFile& file, TxResumed& resumed);
+  // caller's and outlive the queue.
+  static Result<std::unique_ptr<NetifQueue>> connect(Worker& worker, DomId peer,
+                                                     const xenstore::QueueAddress& address,
+                                                     const xenstore::Features& frontend, int tap,
+                                                     QueueCounters& counters, const VifShare& share,
+                                                     Reports reports, const TxFile& file = {});
   // On the data thread.
   ~NetifQueue() override;
 
+  // How guest_tx began. On any thread.
+  [[nodiscard]] const TxResumed& resumed() const { return resumed_; }
   void capture_to(std::shared_ptr<net::Capture> capture) override;
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;
@@ -69,6 +71,7 @@ class NetifQueue final : public Queue, private event::Served {
   int tap_;
   VifShare share_;
   bool rx_notify_;  // the front end tells when it has posted receive buffers
+  const TxResumed resumed_;
   GuestTx tx_;
   GuestRx rx_;
   event::FdWatcher tap_watcher_;

@@ -1,5 +1,8 @@
 #include "dom0/vif/tx_inflight.hpp"
 
+#include <algorithm>
+#include <cerrno>
+
 namespace hush::dom0 {
 namespace {
 
@@ -7,6 +10,14 @@ struct Found {
   inflight::File file;
   inflight::Plan plan;
 };
+
+TxResumed resumed_by(const inflight::Plan& plan) {
+  TxResumed resumed{.from = TxResumed::From::file};
+  resumed.taken = plan.pending.size();
+  resumed.sent = static_cast<std::size_t>(std::ranges::count(plan.pending, true, &inflight::Pending::sent));
+  resumed.answered = plan.answered.size();
+  return resumed;
+}
 
 Result<Found> find(const std::string& path, const inflight::Identity& identity,
                    inflight::RingIndexes indexes) {
@@ -27,27 +38,30 @@ TxStart start_tx(netif::TxSring& page, const TxFile& where, const inflight::Iden
                                       netif::TxBack::published_index(page)};
   TxStart start;
   start.at = {indexes.rsp_prod, indexes.rsp_prod};
+  if (where.served_before) start.resumed.from = TxResumed::From::ring;
   if (where.path.empty()) return start;
-  if (where.taken_over) {
+  if (where.served_before) {
     auto found = find(where.path, identity, indexes);
     if (found) {
-      for (const auto& request : found->plan.pending) ++(request.sent ? start.resumed.to_answer : start.resumed.in_doubt);
+      start.resumed = resumed_by(found->plan);
       start.at = {found->plan.consumed, found->plan.produced};
       start.inflight = std::make_unique<TxInflight>(std::move(found->file), std::move(found->plan));
       return start;
     }
-    start.resumed.refused = found.error().text;
+    if (found.error().code != ENOENT) {
+      start.resumed.from = TxResumed::From::ring_not_file;
+      start.resumed.refused = found.error().text;
+    }
   }
-  auto file =
-      inflight::File::create(where.path, inflight::new_file(kTxInflight, identity, indexes.rsp_prod));
+  auto file = inflight::File::create(where.path, inflight::new_file(kTxInflight, identity, indexes.rsp_prod));
   if (!file) {
     start.resumed.not_kept = file.error().text;
     // Or the daemon after this one would believe it.
     (void)inflight::remove(where.path);
     return start;
   }
-  start.inflight = std::make_unique<TxInflight>(
-      std::move(*file), inflight::plan_without_file(kTxInflight, indexes.rsp_prod));
+  start.inflight = std::make_unique<TxInflight>(std::move(*file),
+                                                inflight::plan_without_file(kTxInflight, indexes.rsp_prod));
   return start;
 }
 

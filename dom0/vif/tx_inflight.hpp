@@ -11,6 +11,7 @@
 #include "common/inflight/file.hpp"
 #include "common/netif/wire.hpp"
 #include "common/ring/ring.hpp"
+#include "dom0/vif/tx_resumed.hpp"
 
 namespace hush::dom0 {
 
@@ -39,8 +40,8 @@ class TxInflight {
 
   // A batch: each of its slots in order, before any packet of it is sent.
   void take(std::size_t slot, const netif::TxRequest& request) {
-    if (slot < kept_.size())
-      batch_[slot] = {kept_[slot].id, 0};
+    if (slot < kept_.size())  // it is there; its result too, which a kill in the commit is not to change
+      batch_[slot] = {kept_[slot].id, kept_[slot].result};
     else
       batch_[slot] = {array_.take(std::bit_cast<std::array<std::uint32_t, 3>>(request)), 0};
   }
@@ -65,17 +66,9 @@ class TxInflight {
 
 // Where a queue keeps them.
 struct TxFile {
-  std::string path;         // empty: nowhere
-  bool taken_over = false;  // a file is expected there, of the daemon that served this connection before;
-                            // otherwise whatever lies there is of a connection that ended
-};
-
-// What came of it, for the log and the counters.
-struct TxResumed {
-  std::string refused;         // why the file of the daemon before was not used; empty: it was, or none is expected
-  std::string not_kept;        // why nothing is kept for the daemon after this one; empty: it is
-  std::size_t to_answer = 0;   // requests that were sent and not answered
-  std::size_t in_doubt = 0;    // requests that were taken, and of which nobody knows whether they were sent
+  std::string path = {};       // empty: nowhere
+  bool served_before = false;  // what lies there is of a daemon that served this very connection before;
+                               // otherwise of a connection that has ended
 };
 
 struct TxStart {
@@ -83,6 +76,7 @@ struct TxStart {
   std::unique_ptr<TxInflight> inflight;  // null: nothing is kept
   TxResumed resumed;
 };
+// identity: of the ring whose page this is.
 [[nodiscard]] TxStart start_tx(netif::TxSring& page, const TxFile& where, const inflight::Identity& identity);
 
 }  // namespace hush::dom0

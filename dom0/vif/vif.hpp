@@ -19,6 +19,7 @@
 #include "dom0/vif/backend_fsm.hpp"
 #include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/grant_budget.hpp"
+#include "dom0/vif/inflight_folder.hpp"
 #include "dom0/vif/netif_queue.hpp"
 #include "dom0/vif/queue_areas.hpp"
 #include "xenstore/client.hpp"
@@ -39,7 +40,7 @@ struct Host {
   ProfileStore* profiles = nullptr;  // null: nothing is learned
   RunningUses running{};
   AreaGovernor governor{loop, settings};
-  std::string inflight_folder{};  // where in-flight files lie; empty: none are kept
+  std::optional<InflightFolder> inflight{};  // none: no requests in progress are kept
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -131,9 +132,10 @@ class Vif {
   void place(Worker& worker, std::unique_ptr<Queue> queue);
   [[nodiscard]] QueueTimeouts timeouts() const;
   void on_stall(std::size_t queue, std::optional<Stall> stall);
-  [[nodiscard]] std::string inflight_file(std::size_t queue) const;  // empty: there is to be none
+  [[nodiscard]] TxFile inflight_file(std::size_t queue) const;
   void say_how_resumed(std::size_t queue, const TxResumed& resumed);
   void forget_inflight();
+  void forget_fault();
   void disconnect();
   void drop_queues();
   Result<void> set_carrier(bool up);
@@ -174,7 +176,8 @@ class Vif {
   FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
-  bool resuming_ = false;  // connect() takes over what an earlier daemon left
+  // An earlier daemon served this very connection, or may have begun to, and its files are believed.
+  bool served_before_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };
 
