@@ -90,6 +90,10 @@ Result<void> serve(const Options& options) {
                                     [](const std::string& line) { spdlog::warn("{}", line); }};
   dom0::Host host{loop, **store, std::move(*workers), settings, *wake_cost, std::move(*grants)};
   host.profiles = &profiles;
+  if (auto folder = dom0::InflightFolder::open(options.run_directory); folder)
+    host.inflight = std::move(*folder);
+  else
+    spdlog::warn("requests in progress are not kept for a daemon after this one: {}", folder.error().text);
   dom0::VifManager manager{host};
   for (const auto& capture : options.captures) {
     const auto split = capture.find('=');

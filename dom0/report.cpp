@@ -99,6 +99,21 @@ json words_json(const area::WordsLook& look, std::uint32_t ring, std::uint32_t m
           {"room_word", look.room}};
 }
 
+// How guest_tx of a queue began, and what a take-over found.
+json resumed_json(const TxResumed& resumed) {
+  using From = TxResumed::From;
+  const char* began = resumed.from == From::start  ? "new"
+                      : resumed.from == From::file ? "by its file"
+                      : resumed.from == From::ring ? "by its ring: no file"
+                                                   : "by its ring: file refused";
+  return {{"began", began},
+          {"taken", resumed.taken},
+          {"sent", resumed.sent},
+          {"answered", resumed.answered},
+          {"refused", resumed.refused},
+          {"not_kept", resumed.not_kept}};
+}
+
 void add_rings(json& queue, const QueueLook& look) {
   if (const auto* rings = std::get_if<RingsLook>(&look.rings)) {
     queue["guest_tx"] = ring_json(rings->tx);
@@ -241,6 +256,7 @@ json describe_fully(const Vif& vif, const xenstore::VifFacts& facts, const AreaG
     queue["local_port_tx"] = look.tx_port.value;
     queue["local_port_rx"] = look.rx_port.value;
     add_rings(queue, look);
+    if (look.resumed) queue["inflight"] = resumed_json(*look.resumed);
     if (const auto area = governor.look({vif.id(), i})) queue["area"].update(describe(*area));
     if (shown_as_stalled(look)) all["stalls"].push_back(stall_json(vif, i, look));
   }
@@ -283,6 +299,12 @@ json count(const Vif& vif) {
           {"tx_throttled", total(&QueueCounters::tx_throttled)},
           {"rx_waits", total(&QueueCounters::rx_waits)},
           {"rx_stalls", total(&QueueCounters::rx_stalls)},
+          {"inflight",
+           {{"taken", total(&QueueCounters::inflight_taken)},
+            {"sent", total(&QueueCounters::inflight_sent)},
+            {"answered", total(&QueueCounters::inflight_answered)},
+            {"missing", total(&QueueCounters::inflight_missing)},
+            {"refused", total(&QueueCounters::inflight_refused)}}},
           {"ethtool", ethtool_counters(total(&QueueCounters::rx_gso_checksum_fixup))},
           {"drops", {{"guest_tx", tx_drops}, {"guest_rx", rx_drops}}}};
 }

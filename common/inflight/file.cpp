@@ -27,6 +27,11 @@ class Descriptor {
   int fd_;
 };
 
+// The name of a file until it is whole.
+std::string draft_of(const std::string& path) {
+  return path + ".new";
+}
+
 std::string trouble_of(const struct stat& found, std::size_t bytes) {
   if (!S_ISREG(found.st_mode)) return "it is no plain file";
   if (found.st_uid != geteuid())
@@ -52,8 +57,16 @@ Result<void> write_all(int fd, std::span<const std::uint64_t> words, const std::
 }  // namespace
 
 Result<File> File::create(const std::string& path, std::span<const std::uint64_t> words) {
-  // Under another name until it is whole. One that was left there by a kill is nobody's.
-  const std::string draft = path + ".new";
+  const std::string draft = draft_of(path);
+  auto file = make(draft, words);
+  if (file && ::rename(draft.c_str(), path.c_str()) != 0)
+    file = errno_error("cannot rename " + draft + " to " + path);
+  if (!file) ::unlink(draft.c_str());
+  return file;
+}
+
+Result<File> File::make(const std::string& draft, std::span<const std::uint64_t> words) {
+  // One that was left there by a kill is nobody's.
   if (::unlink(draft.c_str()) != 0 && errno != ENOENT) return errno_error("cannot remove " + draft);
   const Descriptor fd(::open(draft.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode));
   if (fd.get() < 0) return errno_error("cannot make " + draft);
@@ -65,11 +78,7 @@ Result<File> File::create(const std::string& path, std::span<const std::uint64_t
     return errno_error("no room for " + draft);
   }
   if (auto done = write_all(fd.get(), words, draft); !done) return done.error();
-  auto file = map(fd.get(), draft, words.size_bytes());
-  if (!file) return file;
-  if (::rename(draft.c_str(), path.c_str()) != 0)
-    return errno_error("cannot rename " + draft + " to " + path);
-  return file;
+  return map(fd.get(), draft, words.size_bytes());
 }
 
 Result<File> File::open(const std::string& path, const Geometry& geometry) {
@@ -94,7 +103,8 @@ File::~File() {
 }
 
 Result<void> remove(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return errno_error("cannot remove " + path);
+  for (const std::string& name : {path, draft_of(path)})
+    if (::unlink(name.c_str()) != 0 && errno != ENOENT) return errno_error("cannot remove " + name);
   return {};
 }
 

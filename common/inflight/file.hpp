@@ -52,12 +52,14 @@ class File {
 
  private:
   explicit File(std::span<std::uint64_t> words) : words_(words) {}
+  static Result<File> make(const std::string& draft, std::span<const std::uint64_t> words);
   static Result<File> map(int fd, const std::string& path, std::size_t bytes);
 
   std::span<std::uint64_t> words_;
 };
 
-// The ring of this file has ended in good order, and nothing of it is to be found again. None there: done.
+// The ring of this file has ended in good order, and nothing of it is to be found again, nor of one that a
+// kill left half made. None there: done.
 Result<void> remove(const std::string& path);
 
 }  // namespace hush::inflight

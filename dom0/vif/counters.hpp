@@ -61,10 +61,16 @@ struct QueueCounters {
   DirectionCounters guest_rx;
   std::array<Counter, netif::kTxFaults> tx_faults;
   std::array<Counter, kRxDrops> rx_drops;
-  relay::EndCounters area;        // of the area path: in is guest_tx, out is guest_rx
-  poll::Counters polls;           // of the netif path; the area's are in area
-  Counter tx_hashes;              // packets that came with a hash of the guest's; the TAP has no place for it
-  Counter tx_throttled;           // times that the guest's packets waited for its rate
+  relay::EndCounters area;  // of the area path: in is guest_tx, out is guest_rx
+  poll::Counters polls;     // of the netif path; the area's are in area
+  Counter tx_hashes;        // packets that came with a hash of the guest's; the TAP has no place for it
+  Counter tx_throttled;     // times that the guest's packets waited for its rate
+  // Found at a take-over in the file of the daemon before:
+  Counter inflight_taken;         // requests that it took and did not answer
+  Counter inflight_sent;          // of them, first slots of packets that were sent: only answered here
+  Counter inflight_answered;      // requests whose answers were out, which its file did not know yet
+  Counter inflight_missing;       // times that there was no file
+  Counter inflight_refused;       // times that it was not believed
   Counter rx_stalls;              // times that the guest stalled
   Counter rx_waits;               // times a frame waited for the guest to post slots
   Counter rx_gso_checksum_fixup;  // as the kernel netback's ethtool counter: GSO without csum_blank

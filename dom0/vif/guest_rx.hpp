@@ -21,6 +21,7 @@ struct VifShare {
   MulticastFilter& multicast;
   Steering* steering = nullptr;  // of a front end with a control ring
   std::size_t number = 0;
+  std::uint32_t handle = 0;  // of the vif
 };
 
 class GuestRx {

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kLied = SIZE_MAX;
 
+std::int16_t verdict(const netif::TxPacket& packet) {
+  return packet.fault == netif::TxFault::none ? netif::status::kOkay : netif::status::kError;
+}
+
 }  // namespace
 
 // A frame towards the guest takes two segments for a slot where it crosses pages on both sides.
@@ -23,13 +27,14 @@ BatchMemory::BatchMemory(xen::GrantTable& table, xen::CopyPages private_pages)
       packets(std::make_unique<std::array<netif::TxPacket, netif::kSlots>>()) {}
 
 GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters,
-                 MulticastFilter& multicast)
+                 MulticastFilter& multicast, std::unique_ptr<TxInflight> inflight)
     : ring_(ring),
       peer_(peer),
       tap_(tap),
       memory_(memory),
       counters_(counters),
       multicast_(multicast),
+      inflight_(std::move(inflight)),
       head_{} {}
 
 Pass GuestTx::run(bool& notify) {
@@ -39,35 +44,53 @@ Pass GuestTx::run(bool& notify) {
     fault_ = "guest_tx ring index impossible";
     return Pass::fault;
   }
-  if (*pending == 0) return Pass::idle;
+  const auto kept = inflight_ ? static_cast<std::uint32_t>(inflight_->kept()) : 0U;
+  const std::uint32_t slots = kept + *pending;
+  if (slots == 0) return Pass::idle;
 
-  for (std::uint32_t i = 0; i < *pending; ++i) memory_.requests[i] = ring_.take();
-  std::size_t packets = assemble(*pending);
+  for (std::uint32_t i = 0; i < slots; ++i)
+    memory_.requests[i] = i < kept ? inflight_->kept(i) : ring_.take();
+  std::size_t packets = assemble(slots);
   if (packets == kLied) return Pass::fault;
-  if (credit_.limited()) packets = afford(packets, *pending);
+  if (kept > 0)
+    packets = keep_only_kept(packets, slots);
+  else if (credit_.limited())
+    packets = afford(packets, slots);
   if (packets == 0) return Pass::idle;
+  if (inflight_) take_up(packets);
   copy_in(packets);
 
   std::size_t slot = 0;
   std::size_t segment = 0;
   for (auto& packet : std::span(*memory_.packets).first(packets)) {
-    if (packet.fault == netif::TxFault::none) {
-      for (std::size_t i = 0; i < packet.fragment_count; ++i)
-        if (memory_.copies.status(segment++) != 0) packet.fault = netif::TxFault::grant_copy_failed;
+    if (!known(slot)) {
+      if (packet.fault == netif::TxFault::none) {
+        for (std::size_t i = 0; i < packet.fragment_count; ++i)
+          if (memory_.copies.status(segment++) != 0) packet.fault = netif::TxFault::grant_copy_failed;
+      }
+      deliver(packet, slot);
+      if (inflight_) inflight_->sent(slot, verdict(packet));
     }
-    deliver(packet, slot);
     slot += packet.slots;
   }
+  counters_.guest_tx.count_batch(packets);
   // Only now: an answer takes its request's slot. A daemon that is killed before the publication is followed
-  // by one that reads these slots again, so they are to be requests for as long as can be.
-  slot = 0;
+  // by one that reads these slots again where it has no file, so they are to be requests for as long as can
+  // be.
+  if (inflight_)
+    inflight_->commit(slot, [&] { notify = publish(packets); });
+  else
+    notify = publish(packets);
+  return Pass::moved;
+}
+
+bool GuestTx::publish(std::size_t packets) {
+  std::size_t slot = 0;
   for (const auto& packet : std::span(*memory_.packets).first(packets)) {
     answer(packet, slot);
     slot += packet.slots;
   }
-  counters_.guest_tx.count_batch(packets);
-  notify = ring_.publish();
-  return Pass::moved;
+  return ring_.publish();
 }
 
 std::size_t GuestTx::assemble(std::uint32_t slots) {
@@ -99,12 +122,33 @@ std::size_t GuestTx::afford(std::size_t packets, std::uint32_t slots) {
   return sent;
 }
 
+// The packets that begin in what was kept, whose credit the daemon before has spent; the others stay in the
+// ring.
+std::size_t GuestTx::keep_only_kept(std::size_t packets, std::uint32_t slots) {
+  std::size_t count = 0, used = 0;
+  for (; count < packets && used < inflight_->kept(); ++count) used += (*memory_.packets)[count].slots;
+  ring_.give_back(slots - static_cast<std::uint32_t>(used));
+  return count;
+}
+
+// Before any effect: a copy of each request into the file. What the daemon before knew to be sent is only to
+// be answered.
+void GuestTx::take_up(std::size_t packets) {
+  std::size_t slot = 0;
+  for (auto& packet : std::span(*memory_.packets).first(packets)) {
+    if (const auto known = inflight_->known(slot))
+      packet.fault = *known == netif::status::kOkay ? netif::TxFault::none : netif::TxFault::tap_refused;
+    for (std::size_t i = 0; i < packet.slots; ++i) inflight_->take(slot + i, memory_.requests[slot + i]);
+    slot += packet.slots;
+  }
+}
+
 // Fragments lie behind each other, as that is cheapest; one that would cross a page begins the next.
 void GuestTx::copy_in(std::size_t packets) {
   memory_.copies.clear();
   std::size_t slot = 0, at = 0;
   for (const auto& packet : std::span(*memory_.packets).first(packets)) {
-    if (packet.fault == netif::TxFault::none)
+    if (packet.fault == netif::TxFault::none && !known(slot))
       for (const auto& f : packet.data()) {
         if (at % kPageSize + f.length > kPageSize) at += kPageSize - at % kPageSize;
         memory_.places[slot + f.slot] = static_cast<std::uint32_t>(at);
@@ -199,13 +243,12 @@ netif::TxFault GuestTx::describe_offload(const netif::TxPacket& packet, std::spa
 }
 
 void GuestTx::answer(const netif::TxPacket& packet, std::size_t first_slot) {
-  const std::int16_t verdict =
-      packet.fault == netif::TxFault::none ? netif::status::kOkay : netif::status::kError;
+  const std::int16_t status = verdict(packet);
   for (std::size_t i = 0; i < packet.slots; ++i) {
     // Extra-info slots carry no id; a front end skips their answers.
     const bool extra = i > 0 && i <= packet.extras;
     ring_.put(extra ? netif::TxResponse{0, netif::status::kNull}
-                    : netif::TxResponse{memory_.requests[first_slot + i].id, verdict});
+                    : netif::TxResponse{memory_.requests[first_slot + i].id, status});
   }
 }
 

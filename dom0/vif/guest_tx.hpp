@@ -14,6 +14,7 @@
 #include "dom0/vif/counters.hpp"
 #include "dom0/vif/multicast_filter.hpp"
 #include "dom0/vif/rate_limiter.hpp"
+#include "dom0/vif/tx_inflight.hpp"
 
 namespace hush::dom0 {
 
@@ -42,9 +43,10 @@ struct BatchMemory {
 
 class GuestTx {
  public:
-  // tap: non-blocking, of the owner. Everything given by reference outlives this.
+  // tap: non-blocking, of the owner. Everything given by reference outlives this. inflight: of this ring,
+  // which stands where its plan says; null: nothing is kept for the daemon after this one.
   GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters,
-          MulticastFilter& multicast);
+          MulticastFilter& multicast, std::unique_ptr<TxInflight> inflight = nullptr);
 
   // One batch: at most a ringful. notify is set where the guest wants an event for the answers.
   Pass run(bool& notify);
@@ -65,7 +67,12 @@ class GuestTx {
  private:
   [[nodiscard]] std::size_t assemble(std::uint32_t slots);  // packets found; kLied
   [[nodiscard]] std::size_t afford(std::size_t packets, std::uint32_t slots);
+  [[nodiscard]] std::size_t keep_only_kept(std::size_t packets, std::uint32_t slots);
+  void take_up(std::size_t packets);
+  // Of the packet that begins there the daemon before knew what came of it: only its answer is owed.
+  [[nodiscard]] bool known(std::size_t slot) const { return inflight_ && inflight_->known(slot); }
   void copy_in(std::size_t packets);
+  bool publish(std::size_t packets);
   void deliver(netif::TxPacket& packet, std::size_t first_slot);
   [[nodiscard]] netif::TxFault change_multicast(const netif::MulticastChange& change);
   [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_slot);
@@ -80,6 +87,7 @@ class GuestTx {
   BatchMemory& memory_;
   QueueCounters& counters_;
   MulticastFilter& multicast_;
+  std::unique_ptr<TxInflight> inflight_;
   net::Capture* capture_ = nullptr;
   std::string_view fault_;
   QueueCredit credit_;

@@ -13,30 +13,39 @@ std::string cause(std::uint32_t posted, std::uint32_t wanted) {
          std::to_string(wanted);
 }
 
-// Where a ring stands that no state file knows: everything up to the last published answer is done
-// (BACK_RING_ATTACH with rsp_prod, as Linux's netback). The peer may have written anything there; the next
-// pending() checks its producer against it.
-template <class Ring>
-Ring attach(typename Ring::Page& page) {
-  const std::uint32_t index = Ring::published_index(page);
-  return Ring::attach(page, {index, index});
+// guest_rx needs no file: an answer lies in its request's slot, so everything up to the last published one is
+// done. The peer may have written anything there; the next pending() checks its producer against it.
+netif::RxBack attach_rx(netif::RxSring& page) {
+  const std::uint32_t index = netif::RxBack::published_index(page);
+  return netif::RxBack::attach(page, {index, index});
+}
+
+inflight::Identity identity_of(DomId peer, const VifShare& share, const xenstore::QueueAddress& address) {
+  return {peer,
+          share.handle,
+          static_cast<std::uint32_t>(share.number),
+          inflight::RingKind::guest_tx,
+          address.tx_ring,
+          address.tx_port};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Queue>> NetifQueue::connect(Worker& worker, DomId peer,
-                                                   const xenstore::QueueAddress& address,
-                                                   const xenstore::Features& frontend, int tap,
-                                                   QueueCounters& counters, const VifShare& share,
-                                                   Reports reports) {
+Result<std::unique_ptr<NetifQueue>> NetifQueue::connect(Worker& worker, DomId peer,
+                                                        const xenstore::QueueAddress& address,
+                                                        const xenstore::Features& frontend, int tap,
+                                                        QueueCounters& counters, const VifShare& share,
+                                                        Reports reports, const TxFile& file) {
   auto& grants = worker.thread->grants();
   auto tx_page = grants.map(peer, address.tx_ring);
   if (!tx_page) return tx_page.error();
   auto rx_page = grants.map(peer, address.rx_ring);
   if (!rx_page) return rx_page.error();
+  TxStart start =
+      start_tx(shm::layout_at<netif::TxSring>(tx_page->base()), file, identity_of(peer, share, address));
   std::unique_ptr<NetifQueue> queue{new NetifQueue(worker, peer, address, frontend, tap, counters, share,
                                                    std::move(*tx_page), std::move(*rx_page),
-                                                   std::move(reports))};
+                                                   std::move(reports), std::move(start))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
   // Requests may have been there before the channel was: look without waiting for an event.
   queue->wake();
@@ -49,7 +58,7 @@ Result<std::unique_ptr<Queue>> NetifQueue::connect(Worker& worker, DomId peer,
 NetifQueue::NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
                        const xenstore::Features& frontend, int tap, QueueCounters& counters,
                        const VifShare& share, xen::MappedPages tx_page, xen::MappedPages rx_page,
-                       Reports reports)
+                       Reports reports, TxStart start)
     : Served(counters.polls),
       thread_(*worker.thread),
       address_(address),
@@ -60,10 +69,11 @@ NetifQueue::NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress&
       tap_(tap),
       share_(share),
       rx_notify_(frontend.rx_notify),
-      tx_(attach<netif::TxBack>(shm::layout_at<netif::TxSring>(tx_page_.base())), peer, tap, *worker.memory,
-          counters_, share.multicast),
-      rx_(attach<netif::RxBack>(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend,
-          *worker.memory, counters_, share),
+      resumed_(std::move(start.resumed)),
+      tx_(netif::TxBack::attach(shm::layout_at<netif::TxSring>(tx_page_.base()), start.at), peer, tap,
+          *worker.memory, counters_, share.multicast, std::move(start.inflight)),
+      rx_(attach_rx(shm::layout_at<netif::RxSring>(rx_page_.base())), peer, tap, frontend, *worker.memory,
+          counters_, share),
       tap_watcher_(thread_.loop(), tap, [this] { wake(); }),
       look_again_timer_(thread_.loop()),
       credit_timer_(thread_.loop()),
@@ -253,8 +263,13 @@ QueueLook NetifQueue::look() const {
                                  : stall_.starving_since() ? "waits for receive buffers"
                                  : tx_.waits_for_credit()  ? "waits for its rate"
                                                            : "serving";
-  return {
-      RingsLook{tx_.look(), rx_.look()}, tx_port_, rx_port_, state, stall_of_guest(), patience.expected()};
+  return {.rings = RingsLook{tx_.look(), rx_.look()},
+          .tx_port = tx_port_,
+          .rx_port = rx_port_,
+          .state = state,
+          .stall = stall_of_guest(),
+          .expected = patience.expected(),
+          .resumed = resumed_};
 }
 
 std::optional<Stall> NetifQueue::stall_of_guest() const {

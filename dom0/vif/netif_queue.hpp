@@ -20,16 +20,19 @@ namespace hush::dom0 {
 
 class NetifQueue final : public Queue, private event::Served {
  public:
-  // On the data thread. Maps the rings, attaches where the ring says it stands, binds the channels, and
-  // starts both directions. tap and counters stay the caller's and outlive the queue.
-  static Result<std::unique_ptr<Queue>> connect(Worker& worker, DomId peer,
-                                                const xenstore::QueueAddress& address,
-                                                const xenstore::Features& frontend, int tap,
-                                                QueueCounters& counters, const VifShare& share,
-                                                Reports reports);
+  // On the data thread. Maps the rings, attaches where the in-flight file of guest_tx says it stands, or
+  // else where the ring says so, binds the channels, and starts both directions. tap and counters stay the
+  // caller's and outlive the queue.
+  static Result<std::unique_ptr<NetifQueue>> connect(Worker& worker, DomId peer,
+                                                     const xenstore::QueueAddress& address,
+                                                     const xenstore::Features& frontend, int tap,
+                                                     QueueCounters& counters, const VifShare& share,
+                                                     Reports reports, const TxFile& file = {});
   // On the data thread.
   ~NetifQueue() override;
 
+  // How guest_tx began. On any thread.
+  [[nodiscard]] const TxResumed& resumed() const { return resumed_; }
   void capture_to(std::shared_ptr<net::Capture> capture) override;
   [[nodiscard]] QueueLook look() const override;
   void limit_by(std::shared_ptr<RateLimiter> limiter) override;
@@ -39,7 +42,7 @@ class NetifQueue final : public Queue, private event::Served {
  private:
   NetifQueue(Worker& worker, DomId peer, const xenstore::QueueAddress& address,
              const xenstore::Features& frontend, int tap, QueueCounters& counters, const VifShare& share,
-             xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports);
+             xen::MappedPages tx_page, xen::MappedPages rx_page, Reports reports, TxStart start);
   Result<void> bind(DomId peer);
   std::uint64_t turn() override;
   bool rest() override;
@@ -68,6 +71,7 @@ class NetifQueue final : public Queue, private event::Served {
   int tap_;
   VifShare share_;
   bool rx_notify_;  // the front end tells when it has posted receive buffers
+  const TxResumed resumed_;
   GuestTx tx_;
   GuestRx rx_;
   event::FdWatcher tap_watcher_;

@@ -16,6 +16,7 @@
 #include "common/ring/ring.hpp"
 #include "dom0/vif/rate_limiter.hpp"
 #include "dom0/vif/stall_watch.hpp"
+#include "dom0/vif/tx_resumed.hpp"
 
 namespace hush::dom0 {
 
@@ -51,6 +52,7 @@ struct QueueLook {
   std::optional<Stall> stall;                  // from the first frame that waits
   poll::Time expected;                         // between arrivals, on average (poll::Patience)
   std::optional<std::uint64_t> port_sum = {};  // of a port that measures: of what it took
+  std::optional<TxResumed> resumed = {};       // of the netif path
 };
 
 struct QueueTimeouts {

@@ -138,6 +138,8 @@ void Vif::update() {
     spdlog::warn("{}: {}", name(), peer.error().text);
     return;
   }
+  // A front end that starts over has rings that nobody served.
+  served_before_ = served_before_ && *peer == XenbusState::connected;
   // What could not be offered is not tried again at once, for ever: fail()'s own writes lead back here.
   offer_failed_ = offer_failed_ && *peer == XenbusState::initialising;
   if (offer_failed_) return;
@@ -199,6 +201,7 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
+    served_before_ = true;
     if (done) done = connect(settings);
     if (done)
       state_ = *self;
@@ -210,6 +213,8 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     auto reason = host_.store.view().read(error_node());
     if (reason) fault_ = reason->value_or("");
   }
+  // Killed while it connected: its queues may have served before state 4 said so.
+  served_before_ = *self == XenbusState::init_wait && *peer == XenbusState::connected;
   state_ = *self == XenbusState::closing || *self == XenbusState::closed ? *self : XenbusState::initialising;
   return {};
 }
@@ -245,7 +250,8 @@ void Vif::plug(const xenstore::BackendSettings& settings) {
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
-  forget();
+  if (!served_before_) forget_inflight();
+  forget_fault();
   fault_.clear();
   taken_over_ = false;
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
@@ -335,6 +341,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   area_answer_ = add_areas(*frontend);
   if (!on_area_path())
     if (auto done = add_queues(*frontend); !done) return done;
+  served_before_ = false;
   record_use();
   return set_carrier(true);
 }
@@ -398,13 +405,52 @@ Queue::Reports Vif::reports_of(std::size_t queue) {
 Result<void> Vif::add_queue(const xenstore::FrontendOffer& frontend, std::size_t number, Worker& worker) {
   auto queue = worker.thread->call([&] {
     return NetifQueue::connect(worker, id_.domid, frontend.queues[number], frontend.features, tap_.fd(number),
-                               counters_[number], VifShare{multicast_, steering_.get(), number},
-                               reports_of(number));
+                               counters_[number], VifShare{multicast_, steering_.get(), number, id_.handle},
+                               reports_of(number), inflight_file(number));
   });
   if (!queue) return queue.error();
+  say_how_resumed(number, (*queue)->resumed());
   place(worker, std::move(*queue));
   set_limits(queues_.back());
   return {};
+}
+
+TxFile Vif::inflight_file(std::size_t queue) const {
+  if (!host_.inflight) return {};
+  return {host_.inflight->file(id_, queue), served_before_};
+}
+
+void Vif::say_how_resumed(std::size_t queue, const TxResumed& resumed) {
+  QueueCounters& counters = counters_[queue];
+  if (!resumed.not_kept.empty())
+    spdlog::warn("{}: queue {}: requests in progress are not kept for a daemon after this one: {}", name(),
+                 queue, resumed.not_kept);
+  switch (resumed.from) {
+    case TxResumed::From::start:
+      break;
+    case TxResumed::From::ring:
+      counters.inflight_missing.add();
+      spdlog::info("{}: queue {}: goes on where its ring says: there is no in-flight file", name(), queue);
+      break;
+    case TxResumed::From::ring_not_file:
+      counters.inflight_refused.add();
+      spdlog::warn("{}: queue {}: goes on where its ring says: {}", name(), queue, resumed.refused);
+      break;
+    case TxResumed::From::file:
+      counters.inflight_taken.add(resumed.taken);
+      counters.inflight_sent.add(resumed.sent);
+      counters.inflight_answered.add(resumed.answered);
+      spdlog::info(
+          "{}: queue {}: goes on where its in-flight file says: {} requests taken, {} of them sent; {} just "
+          "answered",
+          name(), queue, resumed.taken, resumed.sent, resumed.answered);
+      break;
+  }
+}
+
+void Vif::forget_inflight() {
+  if (!host_.inflight) return;
+  if (auto done = host_.inflight->forget(id_); !done) spdlog::warn("{}: {}", name(), done.error().text);
 }
 
 Result<void> Vif::add_control(const xenstore::FrontendOffer& frontend) {
@@ -428,6 +474,8 @@ std::vector<Vif::PlacedLook> Vif::look() const {
 void Vif::disconnect() {
   const bool was_connected = connected();
   drop_queues();
+  forget_inflight();
+  served_before_ = false;
   host_.running.forget(id_);
   if (!was_connected) return;
   (void)set_carrier(false);
@@ -489,6 +537,11 @@ std::string Vif::error_node() const {
 }
 
 void Vif::forget() {
+  forget_inflight();
+  forget_fault();
+}
+
+void Vif::forget_fault() {
   if (fault_.empty()) return;
   (void)host_.store.view().remove(std::string(xenstore::key::kError) + "/" + xenstore::backend_path(id_));
 }

@@ -19,6 +19,7 @@
 #include "dom0/vif/backend_fsm.hpp"
 #include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/grant_budget.hpp"
+#include "dom0/vif/inflight_folder.hpp"
 #include "dom0/vif/netif_queue.hpp"
 #include "dom0/vif/queue_areas.hpp"
 #include "xenstore/client.hpp"
@@ -39,6 +40,7 @@ struct Host {
   ProfileStore* profiles = nullptr;  // null: nothing is learned
   RunningUses running{};
   AreaGovernor governor{loop, settings};
+  std::optional<InflightFolder> inflight{};  // none: no requests in progress are kept
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -55,8 +57,8 @@ class Vif {
   void update();
   // What an admin has set now. Call before update(), and again when any of it may have changed.
   void apply(xenstore::Resolved settings);
-  // Takes back what was said of a fault. Call when the backend directory is gone: nothing of this vif stays
-  // in the store.
+  // Takes back what was said of a fault, and what was kept for a daemon after this one. Call when the backend
+  // directory is gone: nothing of this vif stays.
   void forget();
   // Has the profile of its workload learn what it uses now; nothing where it has no workload, or no areas.
   void record_use();
@@ -130,6 +132,10 @@ class Vif {
   void place(Worker& worker, std::unique_ptr<Queue> queue);
   [[nodiscard]] QueueTimeouts timeouts() const;
   void on_stall(std::size_t queue, std::optional<Stall> stall);
+  [[nodiscard]] TxFile inflight_file(std::size_t queue) const;
+  void say_how_resumed(std::size_t queue, const TxResumed& resumed);
+  void forget_inflight();
+  void forget_fault();
   void disconnect();
   void drop_queues();
   Result<void> set_carrier(bool up);
@@ -170,6 +176,8 @@ class Vif {
   FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
+  // An earlier daemon served this very connection, or may have begun to, and its files are believed.
+  bool served_before_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };
 

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "xenstore/keys.hpp"
@@ -65,8 +66,20 @@ void VifManager::settle_later() {
 
 void VifManager::settle() {
   posted_ = false;
-  if (std::exchange(rescan_, false)) rescan();
+  const bool all = std::exchange(rescan_, false);
+  if (all) rescan();
   for (const auto& id : std::exchange(changed_, {})) refresh(id);
+  if (all && !std::exchange(tidied_, true)) tidy();
+}
+
+// A store that is empty tells of no vif that went: it may have lost them all.
+void VifManager::tidy() {
+  if (!host_.inflight || vifs_.empty()) return;
+  const auto is_there = [this](std::string_view name) {
+    return std::any_of(vifs_.begin(), vifs_.end(),
+                       [&](const auto& vif) { return vif.second->name() == name; });
+  };
+  if (auto done = host_.inflight->keep_only(is_there); !done) spdlog::warn("{}", done.error().text);
 }
 
 void VifManager::rescan() {

@@ -39,6 +39,7 @@ class VifManager {
   void changed_all();
   void settle_later();
   void learn_later();
+  void tidy();
 
   Host& host_;
   boost::asio::steady_timer learn_timer_;
@@ -49,6 +50,7 @@ class VifManager {
   std::set<xenstore::VifId> changed_;
   bool rescan_ = false;
   bool posted_ = false;
+  bool tidied_ = false;
 };
 
 }  // namespace hush::dom0

@@ -49,6 +49,23 @@ TEST(HushctlPrint, ShowHasIndexesFeaturesSettingsAndStalls) {
     EXPECT_THAT(text, HasSubstr(part));
 }
 
+TEST(HushctlPrint, ShowSaysWhatATakeOverFound) {
+  json vif = kVif;
+  EXPECT_EQ(printed(print_show, vif).find("went on"), std::string::npos) << "of an older daemon";
+  json& inflight = vif["queues"][0]["inflight"];
+  inflight = {{"began", "new"}, {"taken", 0},    {"sent", 0},
+              {"answered", 0},  {"refused", ""}, {"not_kept", ""}};
+  EXPECT_EQ(printed(print_show, vif).find("queue 0 went"), std::string::npos);
+  inflight = {
+      {"began", "by its file"}, {"taken", 12}, {"sent", 3}, {"answered", 5}, {"not_kept", "disk full"}};
+  const std::string text = printed(print_show, vif);
+  EXPECT_THAT(text,
+              HasSubstr("queue 0 went on by its file: 12 requests in progress, 3 marked as sent; 5 just"));
+  EXPECT_THAT(text, HasSubstr("queue 0 keeps no requests for a daemon after this one: disk full"));
+  inflight = {{"began", "by its ring: file refused"}, {"refused", "its header is torn"}};
+  EXPECT_THAT(printed(print_show, vif), HasSubstr("went on by its ring: file refused: its header is torn"));
+}
+
 TEST(HushctlPrint, ShowSaysWhereTheFirstSizeCameFrom) {
   json vif = kVif;
   EXPECT_EQ(printed(print_show, vif).find("workload"), std::string::npos) << "of an older daemon";

@@ -67,6 +67,12 @@ TEST_F(InflightFile, TakesThePlaceOfAnyOther) {
   EXPECT_TRUE(judged({500, 500}));
 }
 
+TEST_F(InflightFile, ThatCannotBeMadeLeavesNothing) {
+  fs::create_directories(path_ / "in-the-way");
+  EXPECT_FALSE(File::create(path_, new_file(kGeometry, kIdentity, 10)));
+  EXPECT_FALSE(fs::exists(path_.string() + ".new"));
+}
+
 TEST_F(InflightFile, OfAnEarlierMappingIsOutOfReachOfTheNewOne) {
   auto old = File::create(path_, new_file(kGeometry, kIdentity, 10));
   ASSERT_TRUE(old);

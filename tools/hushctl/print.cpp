@@ -97,6 +97,26 @@ void print_first_size(std::ostream& out, const json& vif) {
       << text(first, "source") << ")\n";
 }
 
+// Of the queues on the netif path: what a take-over found in the file of the daemon before, and whether there
+// is one for the daemon after.
+void print_inflight_of(std::ostream& out, const json& queues) {
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    const json& inflight = field(queues[i], "inflight");
+    const std::string queue = "  queue " + std::to_string(i);
+    if (const std::string began = text(inflight, "began"); began != "-" && began != "new") {
+      out << queue << " went on " << began;
+      if (began == "by its file")
+        out << ": " << text(inflight, "taken") << " requests in progress, " << text(inflight, "sent")
+            << " marked as sent; " << text(inflight, "answered") << " just answered";
+      if (text(inflight, "refused") != "-") out << ": " << text(inflight, "refused");
+      out << '\n';
+    }
+    if (text(inflight, "not_kept") != "-")
+      out << queue << " keeps no requests for a daemon after this one: " << text(inflight, "not_kept")
+          << '\n';
+  }
+}
+
 // Of the queues of a vif, in the area path: what became of its areas, and what is to become of them.
 void print_areas_of(std::ostream& out, const json& queues) {
   for (std::size_t i = 0; i < queues.size(); ++i) {
@@ -162,6 +182,10 @@ void print_counts_of(std::ostream& out, const json& vif) {
   }
   for (const auto& [name, count] : field(vif, "ethtool").items()) out << ", " << name << ' ' << count;
   out << '\n';
+  if (const json& inflight = field(vif, "inflight"); inflight.is_object())
+    out << "  found at take-overs: requests taken " << text(inflight, "taken") << ", of them sent "
+        << text(inflight, "sent") << ", just answered " << text(inflight, "answered") << "; files missing "
+        << text(inflight, "missing") << ", refused " << text(inflight, "refused") << '\n';
   for (const auto& [direction, drops] : field(vif, "drops").items())
     for (const auto& [reason, count] : drops.items())
       if (count != 0) out << "  " << direction << " drops " << reason << ' ' << count << '\n';
@@ -210,6 +234,7 @@ void print_show(std::ostream& out, const json& vif) {
   print_polls(out, field(vif, "polls"));
   print_queues(out, field(vif, "queues"));
   print_areas_of(out, field(vif, "queues"));
+  print_inflight_of(out, field(vif, "queues"));
   print_features(out, field(vif, "features"));
   print_settings(out, field(vif, "settings"));
 }

@@ -29,17 +29,19 @@ class Channels : public ::testing::Test {
   }
   netif::TxSring& tx_page() { return shm::layout_at<netif::TxSring>(xen.page(tx_gref).bytes); }
 
-  Result<std::unique_ptr<dom0::Queue>> connect() {
+  Result<std::unique_ptr<dom0::NetifQueue>> connect(const dom0::TxFile& file = {}) {
     const xenstore::QueueAddress address{Gref{tx_gref}, Gref{rx_gref}, EvtchnPort{tx_port},
                                          EvtchnPort{rx_port}};
     return worker.thread->call([&] {
       return dom0::NetifQueue::connect(
           worker, kGuest, address, every_feature(), tap.fd(), counters, dom0::VifShare{multicast},
           {.fault = [this](const std::string& reason) { on_fault(reason); },
-           .stall = [this](const std::optional<dom0::Stall>& s) { ++(s ? stalls : stall_ends); }});
+           .stall = [this](const std::optional<dom0::Stall>& s) { ++(s ? stalls : stall_ends); }},
+          file);
     });
   }
-  void disconnect(std::unique_ptr<dom0::Queue>& queue) {
+  template <class Q>
+  void disconnect(std::unique_ptr<Q>& queue) {
     worker.thread->call([&] { queue.reset(); });
   }
   // Everything that the thread has been asked for until now is done.
@@ -183,6 +185,33 @@ TEST_F(Channels, TakingOverATrafficTellsTheGuest) {
   ASSERT_TRUE(queue);
   EXPECT_EQ(xen.notifies(), 2U) << "each channel once";
   disconnect(*queue);
+}
+
+// It goes on where the file of the one before says, which is of this very connection, and keeps that file up.
+TEST_F(Channels, TakingOverGoesOnByTheFile) {
+  char path[] = "/tmp/hush-channels-XXXXXX";
+  close(mkstemp(path));
+  const inflight::Identity ring{
+      kGuest, 0, 0, inflight::RingKind::guest_tx, Gref{tx_gref}, EvtchnPort{tx_port}};
+  auto front = netif::TxFront::attach(tx_page(), {});
+  front.put(netif::TxRequest{data, 0, 0, 1, 60});
+  (void)front.publish();
+  dom0::start_tx(tx_page(), {path, false}, ring).inflight->take(0, {data, 0, 0, 1, 60});
+  tx_page().slot[0].put(netif::TxRequest{0, 0, 0, 2, 4000});  // an answer may have taken its place
+  auto queue = connect({path, true});
+  ASSERT_TRUE(queue);
+  EXPECT_EQ((*queue)->resumed().from, dom0::TxResumed::From::file) << (*queue)->resumed().refused;
+  EXPECT_EQ((*queue)->resumed().taken, 1U);
+  EXPECT_EQ(worker.thread->call([&] { return (*queue)->look(); }).resumed->taken, 1U);
+  while (front.pending() == 0U) settle();
+  EXPECT_EQ(front.take().id, 1);
+  EXPECT_EQ(tap.take().value_or(Bytes{}).size(), 60U);
+  disconnect(*queue);
+  const auto after = dom0::start_tx(tx_page(), {path, true}, ring);
+  EXPECT_EQ(after.resumed.from, dom0::TxResumed::From::file) << after.resumed.refused;
+  EXPECT_EQ(after.resumed.taken, 0U);
+  EXPECT_EQ(after.at.consumed, 1U);
+  unlink(path);
 }
 
 // So does its control ring: the guest may wait for an answer that is there.
