@@ -90,30 +90,34 @@ story_area_stopped() {
   check detach host_detach 1
 }
 
-# Where the rings stand dies with the daemon: the next one asks the front end to reconnect. TCP lives.
+# hush-backd is killed again and again under traffic both ways: each one goes on where the file of the one before says, and the
+# guest sees a pause.
 story_area_backend_dies() {
-  local host_path=auto connection held
+  local host_path=auto held flood round both
   host_up 1 || return 1
-  store write hushring/default/area-max 256 # what is held is compared: no area may follow its traffic meanwhile
-  host_guest 1 || return 1
   held=$(host_holdings)
-  : >"$host_logs/server.log"
-  in_netns 0 iperf3 -s -1 --forceflush >"$host_logs/server.log" 2>&1 &
-  until_listening || return 1
-  ip netns exec "$(host_ns 1)" timeout 60 iperf3 -c 10.7.0.1 -t 6 >"$host_logs/client.log" 2>&1 &
-  connection=$!
-  until [ "$(stat_of vif1.0 "s['guest_tx']['bytes']")" -gt 50000000 ]; do :; done
-  host_signal backd KILL
-  host_stop backd
-  host_backd || return 1
-  check asked-to-reconnect host_wait backd "asked to reconnect"
-  check serves-again served_times 2
-  wait "$connection"
-  check tcp-survives same $? 0
-  check path-again path_is area
+  store write hushring/default/area-max 256 # what is held is compared: no area may follow its traffic meanwhile
+  host_guest 1 && flood --bidir || return 1
+  both=$(host_holdings)
+  for round in 1 2 3 4 5 6 7 8; do
+    flooded 20000000 || return 1
+    die_and_rise || return 1
+    check "takes-over-$round" host_wait backd "taking over a connected vif"
+    check "goes-on-$round" flooded 5000000
+    check "stays-connected-$round" same "$(store read backend/vif/1/0/state)" 4
+  done
+  check path-still path_is area
+  check never-asked-to-reconnect same "$(said "asked to reconnect")" 0
+  check tcp-survives kill -0 "$flood"
+  no_flood
   check ping-after pings 1 50
-  check nothing-more-held same "$held" "$(host_holdings)"
+  check guest-saw-nothing saw_nothing
+  check nothing-more-held same "$both" "$(host_holdings)"
+  check file-of-this-vif same "$(inflight_files)" 1
   check detach host_detach 1
+  check no-file-left same "$(inflight_files)" 0
+  host_stop frontd-1
+  check nothing-left same "$held" "$(host_holdings)"
 }
 
 # An application without a TAP (domu/library), against the ports that measure: every frame has its number, so that one lost,
@@ -139,7 +143,7 @@ library_run() { # library_run PORT MODE FRAMES [OPTION...]
   host_attach 1 || return 1
   host_start example 1 "$host_bin/hush-example" "$mode" --frames "$frames" "$@"
   host_end example
-  check "$what" same "$? $(grep -c "wrong 0 lost with connections 0 connects 1" "$host_logs/example.log")" "0 1"
+  check "$what" same "$? $(grep -c "wrong 0 lost 0 doubled 0 lost with connections 0 connects 1" "$host_logs/example.log")" "0 1"
   tail -n 1 "$host_logs/example.log"
   check "$what-detach" host_detach 1
 }

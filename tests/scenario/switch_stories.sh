@@ -169,7 +169,7 @@ many_of() {
   wants 1024 1024
   check "$what-gives-back" eventually holds "$base"
   host_stop example
-  check "$what" same "$? $(grep -c " wrong 0 lost with connections 0 connects 1 " "$host_logs/example.log")" "0 1"
+  check "$what" same "$? $(grep -c " wrong 0 lost 0 doubled 0 lost with connections 0 connects 1 " "$host_logs/example.log")" "0 1"
   check "$what-detach" host_detach 1
 }
 # The sender stopped and the ring empty: as many frames as the sum of their numbers says, 187 words or 8125 of each.
@@ -482,7 +482,7 @@ story_area_follows() {
   host_start example 1 "$host_bin/hush-example" echo --frames 100000000000 --size 1500 --burst 512 --ring 64
   check grows host_wait backd "vif1.0: goes on in an area of .* guest_tx 64 -> [0-9]* KiB: .* found no room [0-9]* times"
   host_stop example
-  check in-order grep -q " wrong 0 lost with connections 0 connects 1 " "$host_logs/example.log"
+  check in-order grep -q " wrong 0 lost 0 doubled 0 lost with connections 0 connects 1 " "$host_logs/example.log"
   host_detach 1
   store rm hushring/default/port
   local host_area_ring=1024
