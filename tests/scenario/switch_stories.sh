@@ -338,7 +338,7 @@ step() {
 }
 
 # Either end is killed at each step of a switch, and comes again: the connection of before lives, and what the other end held of
-# the dead one is given back.
+# the dead one is given back. A back end that comes again is not seen by the guest.
 story_switch_dies() {
   local host_path=auto base held at victim serving ring
   host_up 1 || return 1
@@ -358,7 +358,7 @@ story_switch_dies() {
       if [ "$victim" = backd ]; then
         go_on frontd-1
         host_backd || return 1
-        check "$at-$victim-serves-again" eventually said_more frontd-1 serving "$serving"
+        check "$at-$victim-taken-over" host_wait backd "taking over a connected vif"
       else
         go_on backd
         host_front 1 || return 1
@@ -369,6 +369,7 @@ story_switch_dies() {
       check "$at-$victim-back" eventually rings_are 256 256
       check "$at-$victim-nothing-more-held" eventually holds "$base"
       check "$at-$victim-tcp-lives" chat_goes_on
+      [ "$victim" != backd ] || check "$at-$victim-unseen" same "$(times_said frontd-1 serving)" "$serving"
     done
   done
   check detach host_detach 1
