@@ -195,7 +195,10 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
     served_before_ = true;
-    if (areas->generation != 0) session_before_ = areas->session;
+    if (areas->generation != 0) {
+      session_before_ = areas->session;
+      workload_ = settings_.values.workload;  // it went on with the daemon before; what it uses is learned
+    }
     if (done) done = connect(settings);
     const bool by_areas = std::exchange(session_before_, std::nullopt).has_value();
     if (done)

@@ -90,36 +90,6 @@ story_area_stopped() {
   check detach host_detach 1
 }
 
-# hush-backd is killed again and again under traffic both ways: each one goes on where the file of the one before says, and the
-# guest sees a pause.
-story_area_backend_dies() {
-  local host_path=auto held flood round both
-  host_up 1 || return 1
-  held=$(host_holdings)
-  store write hushring/default/area-max 256 # what is held is compared: no area may follow its traffic meanwhile
-  host_guest 1 && flood --bidir || return 1
-  both=$(host_holdings)
-  for round in 1 2 3 4 5 6 7 8; do
-    flooded 20000000 || return 1
-    die_and_rise || return 1
-    check "takes-over-$round" host_wait backd "taking over a connected vif"
-    check "goes-on-$round" flooded 5000000
-    check "stays-connected-$round" same "$(store read backend/vif/1/0/state)" 4
-  done
-  check path-still path_is area
-  check never-asked-to-reconnect same "$(said "asked to reconnect")" 0
-  check tcp-survives kill -0 "$flood"
-  no_flood
-  check ping-after pings 1 50
-  check guest-saw-nothing saw_nothing
-  check nothing-more-held same "$both" "$(host_holdings)"
-  check file-of-this-vif same "$(inflight_files)" 1
-  check detach host_detach 1
-  check no-file-left same "$(inflight_files)" 0
-  host_stop frontd-1
-  check nothing-left same "$held" "$(host_holdings)"
-}
-
 # An application without a TAP (domu/library), against the ports that measure: every frame has its number, so that one lost,
 # doubled, late or wrong is seen by the example itself.
 story_library() {
@@ -147,34 +117,6 @@ library_run() { # library_run PORT MODE FRAMES [OPTION...]
   tail -n 1 "$host_logs/example.log"
   check "$what-detach" host_detach 1
 }
-
-# hush-backd is killed under it twice; it connects again and goes on, in order.
-story_library_backend_dies() {
-  local held round before
-  host_up 1 || return 1
-  held=$(host_holdings)
-  store write hushring/default/port echo
-  host_attach 1 || return 1
-  host_start example 1 "$host_bin/hush-example" echo --frames 100000000 --size 256
-  host_wait example 'up, the back end' || return 1
-  for round in 1 2; do
-    before=$(example_ups)
-    eventually stat_of vif1.0 "1/(s['guest_tx']['packets'] > 100000)" || return 1
-    host_signal backd KILL
-    host_stop backd
-    host_backd || return 1
-    check "connects-again-$round" eventually example_came_up "$before"
-  done
-  check echoes-again eventually stat_of vif1.0 "1/(s['guest_rx']['packets'] > 100000)"
-  host_stop example
-  check ends-cleanly same $? 0
-  check in-order grep -q " wrong 0 .* connects 3 " "$host_logs/example.log"
-  check detach host_detach 1
-  check nothing-left same "$held" "$(host_holdings)"
-  check no-nodes no_nodes 1
-}
-example_ups() { grep -c 'up, the back end' "$host_logs/example.log"; }
-example_came_up() { [ "$(example_ups)" -gt "$1" ]; }
 
 story_library_refused() { # without an area it stays down, and says why
   host_up 1 || return 1
