@@ -83,7 +83,8 @@ story_area_backend_dies_asleep() {
   in_netns 1 ping -q -c 3 -i 0.1 -W 30 10.7.0.1 >"$host_logs/ping.log" &
   pinging=$!
   host_backd || return 1
-  check who-sent-meanwhile-is-heard wait "$pinging"
+  wait "$pinging"
+  check who-sent-meanwhile-is-heard same $? 0
   check sleeps-again eventually sleeps_in_show
   check numbers-go-on [ "$(show_of vif1.0 "d['queues'][0]['guest_tx']['mode_word']")" -gt "$before" ]
   check ping pings 1 20
