@@ -118,8 +118,8 @@ class Producer {
     return publish();
   }
 
-  // This end goes on where one that died stood: `at` is where that published last, or was about to. Checks the
-  // peer's index, and has the page say what this end knows; fault() is why it cannot go on. First of all.
+  // This end goes on where one that died stood: `at` is where that published last, or was about to. Checks
+  // the peer's index, and has the page say what this end knows; fault() is why it cannot go on. First of all.
   void take_over() {
     consumed_ = produced_ - (ring_.size() - kReserve);
     look();
@@ -253,9 +253,9 @@ class Consumer {
   // Before the first look after a sleep.
   void awake() { words_->mode.store(0, std::memory_order_release); }
 
-  // This end goes on where one that died stood: everything before `at` was taken. Checks the peer's index, and
-  // that nobody moved this end's own, and has the page say what this end knows; fault() is why it cannot go on.
-  // First of all, but for allow_switch().
+  // This end goes on where one that died stood: everything before `at` was taken. Checks the peer's index,
+  // and that nobody moved this end's own, and has the page say what this end knows; fault() is why it cannot
+  // go on. First of all, but for allow_switch().
   void take_over() {
     produced_seen(words_->produced.load(std::memory_order_acquire));
     // Released was what was taken, or a part of it.

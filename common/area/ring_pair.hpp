@@ -6,9 +6,9 @@
 //
 // cross() is for the end of a turn: what was committed is published, what was peeked at is released.
 //
-// An end that keeps where it stands (standing.hpp) calls took() after the effect of each frame, and what there is
-// in both here instead of what `in` and `out` have: that way each store into its file comes before the one in the
-// page, and a SWITCH that is read is followed by who comes after a kill.
+// An end that keeps where it stands (standing.hpp) calls took() after the effect of each frame, and what
+// there is in both here instead of what `in` and `out` have: that way each store into its file comes before
+// the one in the page, and a SWITCH that is read is followed by who comes after a kill.
 //
 // Not thread-safe: of one thread. The memory of every generation is the owner's.
 #pragma once

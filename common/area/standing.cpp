@@ -32,8 +32,8 @@ Seat unpack_seat(std::span<const std::uint32_t> words) {
 
 // Could an area like this have been mapped?
 bool is_sound(const Seat& seat) {
-  return seat.header_page.value >= kFirstGref && seat.generation != 0 && is_ring_length(seat.rings.guest_tx) &&
-         is_ring_length(seat.rings.guest_rx);
+  return seat.header_page.value >= kFirstGref && seat.generation != 0 &&
+         is_ring_length(seat.rings.guest_tx) && is_ring_length(seat.rings.guest_rx);
 }
 bool is_position(std::uint32_t position) {
   return position % kRecordBytes == 0;
@@ -56,9 +56,8 @@ std::optional<std::string_view> refusal_to_resume(const Header& header, const Se
 }
 
 std::array<std::uint32_t, kSeatWords - 1> pack(const Seat& seat) {
-  return {seat.header_page.value, seat.pages,
-          seat.generation,        seat.rings.guest_tx,
-          seat.rings.guest_rx,    seat.guest_tx_max_frame,
+  return {seat.header_page.value, seat.pages,          seat.generation,
+          seat.rings.guest_tx,    seat.rings.guest_rx, seat.guest_tx_max_frame,
           seat.guest_rx_max_frame};
 }
 
@@ -93,8 +92,8 @@ Result<Standing> read_standing(std::span<const std::uint64_t> words, const infli
     return error("it has a position inside a record", EINVAL);
   if (standing.step == Standing::Step::alone) return standing;
   standing.other = seat_at(other);
-  if (!is_sound(standing.other) || (standing.step == Standing::Step::staged) !=
-                                       (standing.other.generation > standing.seat.generation))
+  if (!is_sound(standing.other) ||
+      (standing.step == Standing::Step::staged) != (standing.other.generation > standing.seat.generation))
     return error("it names no other area", EINVAL);
   if (standing.step == Standing::Step::left) standing.other_produced = said[kProducedAt + other];
   if (!is_position(standing.other_produced)) return error("it has a position inside a record", EINVAL);

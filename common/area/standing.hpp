@@ -49,11 +49,11 @@ struct Standing {
   Step step = Step::alone;
   std::uint32_t slot = 0;  // of the two that the file has for seats: where `seat` is
   Seat seat{}, other{};
-  std::uint32_t consumed = 0;       // of guest_tx: what is before it has had its effect
-  std::uint32_t produced = 0;       // of guest_rx: what is before it is published, or is to be
+  std::uint32_t consumed = 0;        // of guest_tx: what is before it has had its effect
+  std::uint32_t produced = 0;        // of guest_rx: what is before it is published, or is to be
   std::uint32_t other_produced = 0;  // of guest_rx in the area that was left: where our SWITCH stands
   Sleeps sleeps{};                   // numbers that were used
-  std::uint32_t advices = 0;        // likewise, of advices
+  std::uint32_t advices = 0;         // likewise, of advices
 
   bool operator==(const Standing&) const = default;
 };
@@ -86,8 +86,8 @@ class Keeper {
   Keeper(W words, const Standing& at)
       : words_(std::move(words)), step_(at.step), in_(at.slot), out_(at.slot) {}
 
-  // guest_tx: everything before this position has had its effect. For each frame, after its effect, before the
-  // next one's; and before the position is published.
+  // guest_tx: everything before this position has had its effect. For each frame, after its effect, before
+  // the next one's; and before the position is published.
   void took(std::uint32_t position) { store(kConsumedAt + in_, position); }
   // guest_rx: before it is published.
   void put(std::uint32_t position) { store(kProducedAt + out_, position); }
@@ -106,8 +106,8 @@ class Keeper {
     store(kProducedAt + other, 0);
     place(in_, Standing::Step::staged);  // last: now it is believed
   }
-  // The SWITCH of guest_tx was read: before that is published, with everything before it taken. From here on a
-  // restart follows; what is put until followed() is in the area that is left.
+  // The SWITCH of guest_tx was read: before that is published, with everything before it taken. From here on
+  // a restart follows; what is put until followed() is in the area that is left.
   void leave() {
     in_ = 1 - in_;
     place(in_, Standing::Step::left);

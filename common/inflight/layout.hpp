@@ -43,8 +43,8 @@ struct Identity {
   std::uint32_t handle = 0;  // of the device
   std::uint32_t queue = 0;
   RingKind ring = RingKind::guest_tx;
-  Gref ring_ref;    // its first page
-  EvtchnPort port;  // the peer's end of its channel
+  Gref ring_ref;              // its first page
+  EvtchnPort port;            // the peer's end of its channel
   std::uint64_t session = 0;  // of the connection, where the caller tells connections apart by a number
 
   bool operator==(const Identity&) const = default;

@@ -28,7 +28,8 @@ class AreaEnd final : private event::Served {
     EvtchnPort in_port;   // of the direction that this end consumes
     EvtchnPort out_port;  // of the other; the same where one channel serves both
     std::chrono::milliseconds stall{};
-    area::MappedKeeper* keeper = nullptr;  // of the owner: where this end keeps where it stands; null: nowhere
+    area::MappedKeeper* keeper =
+        nullptr;  // of the owner: where this end keeps where it stands; null: nowhere
   };
   // Where an end that died stood, by its keeper; and the area that is staged.
   struct Stood {

@@ -7,8 +7,13 @@ namespace hush::dom0 {
 inflight::Identity area_identity(xenstore::VifId vif, std::size_t queue,
                                  const xenstore::QueueAddress& address, std::uint64_t session) {
   // The netif rings are named, since they stay what they are for a connection; areas come and go.
-  return {vif.domid,       vif.handle,      static_cast<std::uint32_t>(queue), inflight::RingKind::area,
-          address.tx_ring, address.tx_port, session};
+  return {vif.domid,
+          vif.handle,
+          static_cast<std::uint32_t>(queue),
+          inflight::RingKind::area,
+          address.tx_ring,
+          address.tx_port,
+          session};
 }
 
 Result<AreaFile> make_area_file(const std::string& path, const inflight::Identity& identity,

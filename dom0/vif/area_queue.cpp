@@ -44,8 +44,8 @@ Result<void> AreaQueue::bind(DomId peer, const xenstore::QueueAddress& address) 
   return {};
 }
 
-Result<void> AreaQueue::begin(Start start, QueueTimeouts timeouts, Reports reports, std::function<void()> moved,
-                              std::function<void()> stirs) {
+Result<void> AreaQueue::begin(Start start, QueueTimeouts timeouts, Reports reports,
+                              std::function<void()> moved, std::function<void()> stirs) {
   area_ = start.area;
   again_ = start.again;
   area::Standing at;

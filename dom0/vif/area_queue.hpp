@@ -31,8 +31,9 @@ class AreaQueue final : public Queue, private relay::Meter {
     // Of one that goes on, where its file has them. The one that was left is not used once this is done.
     std::optional<area::View> staged, left;
   };
-  // Takes up its area. Nothing moves before start(). moved: on the data thread, once both directions are in the
-  // area that was staged. stirs: as AreaEnd's. The error is why it cannot go on; of one that begins, none.
+  // Takes up its area. Nothing moves before start(). moved: on the data thread, once both directions are in
+  // the area that was staged. stirs: as AreaEnd's. The error is why it cannot go on; of one that begins,
+  // none.
   Result<void> begin(Start start, QueueTimeouts timeouts, Reports reports, std::function<void()> moved,
                      std::function<void()> stirs);
   void start() {

@@ -30,9 +30,9 @@ class QueueAreas {
   struct Queue {
     // From now on it follows there.
     std::function<void(const area::View& next, const area::Seat& seat)> stage;
-    std::function<bool(bool withdrawn)> unstage;         // as relay::AreaEnd
-    std::function<void()> forget_left;                   // the area that it has moved out of is to be unmapped
-    std::function<void(std::uint32_t number)> advises;   // an advice of this number is to be given
+    std::function<bool(bool withdrawn)> unstage;        // as relay::AreaEnd
+    std::function<void()> forget_left;                  // the area that it has moved out of is to be unmapped
+    std::function<void(std::uint32_t number)> advises;  // an advice of this number is to be given
   };
   struct Setup {
     boost::asio::io_context& loop;
@@ -48,8 +48,8 @@ class QueueAreas {
     std::function<void(SwitchEnd end, const std::string& why)> on_end;
   };
 
-  // Maps again what a daemon that died had mapped; the error is why the connection cannot go on. first: what the
-  // front end's keys name. at: by the file; `alone` afterwards, where what was staged is not any more.
+  // Maps again what a daemon that died had mapped; the error is why the connection cannot go on. first: what
+  // the front end's keys name. at: by the file; `alone` afterwards, where what was staged is not any more.
   static Result<std::unique_ptr<QueueAreas>> resume(Setup setup, const xenstore::AreaAddress& first,
                                                     area::Standing& at);
   // Maps the area that the connection begins with; the error is the reason of a refusal.

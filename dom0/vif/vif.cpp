@@ -221,8 +221,9 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
 
 // Where its areas stand is not known, and what the page says its guest can write: the front end starts over.
 void Vif::ask_to_reconnect(const std::string& why) {
-  spdlog::warn("{}: connected by areas of an earlier daemon, which cannot be taken over; it is asked to reconnect: {}",
-               name(), why);
+  spdlog::warn(
+      "{}: connected by areas of an earlier daemon, which cannot be taken over; it is asked to reconnect: {}",
+      name(), why);
   drop_queues();
   forget_inflight();
   (void)set_carrier(false);

@@ -61,18 +61,17 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   const std::size_t queues = frontend.queues.size();
   if (!frontend.queues[number].area) return error("its keys name no area", EINVAL);
   QueueAreas::Setup setup{.loop = host_.loop,
-     .store = host_.store,
-     .grants = host_.grants,
-     .vif = id_,
-     .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
-     .frontend = xenstore::queue_path(frontend_, number, queues),
-     .port = channel,
-     .max_pages = max_area_pages(),
-     .name = queue_name(*this, number, queues),
-     .on_end =
-         [this, number](SwitchEnd end, const std::string& why) {
-           host_.governor.ended({id_, number}, end, why);
-         }};
+                          .store = host_.store,
+                          .grants = host_.grants,
+                          .vif = id_,
+                          .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
+                          .frontend = xenstore::queue_path(frontend_, number, queues),
+                          .port = channel,
+                          .max_pages = max_area_pages(),
+                          .name = queue_name(*this, number, queues),
+                          .on_end = [this, number](SwitchEnd end, const std::string& why) {
+                            host_.governor.ended({id_, number}, end, why);
+                          }};
   const xenstore::AreaAddress& first = *frontend.queues[number].area;
   if (session_before_) {
     auto file = open_area_file(host_.inflight->file(id_, number),
@@ -101,15 +100,15 @@ Result<void> Vif::begin_area(std::size_t number, std::uint64_t session) {
                          .staged = placed.areas->staged(),
                          .left = placed.areas->left()};
   if (!start.again && host_.inflight) {
-    auto file =
-        make_area_file(host_.inflight->file(id_, number),
-                       area_identity(id_, number, addresses_[number], session), placed.areas->seat());
+    auto file = make_area_file(host_.inflight->file(id_, number),
+                               area_identity(id_, number, addresses_[number], session), placed.areas->seat());
     if (file)
       start.file.emplace(std::move(*file));
     else
-      spdlog::warn("{}: queue {}: where its area stands is not kept, it would have to reconnect to a daemon after "
-                   "this one: {}",
-                   name(), number, file.error().text);
+      spdlog::warn(
+          "{}: queue {}: where its area stands is not kept, it would have to reconnect to a daemon after "
+          "this one: {}",
+          name(), number, file.error().text);
   }
   const auto moved = [this, number, connection = connects_, post = on_control()] {
     post([this, number, connection] {
@@ -132,10 +131,8 @@ void Vif::start_area(std::size_t number) {
   thread.call([&] { queue.start(); });
   set_limits(placed);
   placed.areas->serve(
-      {.stage =
-           [&thread, &queue](const area::View& next, const area::Seat& seat) {
-             thread.call([&] { queue.stage(next, seat); });
-           },
+      {.stage = [&thread, &queue](const area::View& next,
+                                  const area::Seat& seat) { thread.call([&] { queue.stage(next, seat); }); },
        .unstage = [&thread,
                    &queue](bool withdrawn) { return thread.call([&] { return queue.unstage(withdrawn); }); },
        .forget_left = [&thread, &queue] { thread.call([&] { queue.forget_left(); }); },

@@ -80,8 +80,8 @@ class Traffic {
   void report(const DirectVif& vif) const {
     const relay::EndCounters& counted = vif.counters();
     std::cout << "sent " << counted.out.packets.get() << " received " << counted.in.packets.get() << " wrong "
-              << wrong_ << " lost " << lost_ << " doubled " << doubled_ << " lost with connections " << lost_with_connections_ << " connects "
-              << vif.connects() << " events sent "
+              << wrong_ << " lost " << lost_ << " doubled " << doubled_ << " lost with connections "
+              << lost_with_connections_ << " connects " << vif.connects() << " events sent "
               << counted.out.notifies_sent.get() + counted.in.notifies_sent.get() << " sleeps "
               << counted.in.sleeps.get() << std::endl;
   }
@@ -90,7 +90,8 @@ class Traffic {
   [[nodiscard]] std::uint64_t under_way() const { return sends_ && receives_ ? sent_ - seen_ : 0; }
   // What is sent and not yet seen on this connection counts as sent; what went down with another does not.
   [[nodiscard]] std::uint64_t left_to_send() const {
-    return options_.frames - std::min(options_.frames, receives_ ? good_ + wrong_ + lost_ + under_way() : all_sent_);
+    return options_.frames -
+           std::min(options_.frames, receives_ ? good_ + wrong_ + lost_ + under_way() : all_sent_);
   }
 
   bool send(AreaLink& link) {
@@ -111,17 +112,18 @@ class Traffic {
   bool receive(AreaLink& link) {
     area::Frame frame;
     std::uint32_t done = 0;
-    for (; done < options_.burst && link.peek(frame); ++done)
-      take(frame.bytes);
+    for (; done < options_.burst && link.peek(frame); ++done) take(frame.bytes);
     link.release();
     return done != 0;
   }
 
-  // A back end that died and went on loses some that it had not given yet, or doubles one: then the numbers jump.
+  // A back end that died and went on loses some that it had not given yet, or doubles one: then the numbers
+  // jump.
   void take(std::span<const std::byte> bytes) {
     std::uint64_t number = 0;
     std::memcpy(&number, bytes.data(), std::min(bytes.size(), sizeof number));
-    if (sends_ && number > seen_ && number < sent_ && carries(bytes, number)) lost_ += number - std::exchange(seen_, number);
+    if (sends_ && number > seen_ && number < sent_ && carries(bytes, number))
+      lost_ += number - std::exchange(seen_, number);
     if (sends_ && number < seen_ && carries(bytes, number))
       ++doubled_;
     else

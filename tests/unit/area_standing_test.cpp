@@ -1,8 +1,6 @@
-// Does a back end that is killed between any two stores, in the file and in the page, leave what the next one goes on
-// from: nothing that it took lost, at most one frame doubled, no number of a sleep used twice, in the middle of a
-// switch too? And is a file that is not what it should be refused, with its reason?
-#include "common/area/standing.hpp"
-
+// Does a back end that is killed between any two stores, in the file and in the page, leave what the next one
+// goes on from: nothing that it took lost, at most one frame doubled, no number of a sleep used twice, in the
+// middle of a switch too? And is a file that is not what it should be refused, with its reason?
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "common/area/ring_pair.hpp"
+#include "common/area/standing.hpp"
 #include "tests/support/inflight_world.hpp"
 #include "tests/support/own_area.hpp"
 
@@ -25,7 +24,8 @@ constexpr std::uint32_t kFrames = 60;  // of the front end
 constexpr std::uint32_t kBatch = 3;
 constexpr std::uint32_t kGenerations = 4;
 
-const inflight::Identity kIdentity{DomId{7}, 1, 2, inflight::RingKind::area, Gref{81}, EvtchnPort{19}, 12345678901};
+const inflight::Identity kIdentity{DomId{7},       1,          2, inflight::RingKind::area, Gref{81},
+                                   EvtchnPort{19}, 12345678901};
 
 Gref page_of(std::uint32_t generation) {
   return Gref{100 + generation};
@@ -325,7 +325,8 @@ TEST(AreaStanding, AnAreaWithAnotherHeaderIsNotTheSame) {
 // ---------------------------------------------------------------- a page that was changed meanwhile
 
 // What a back end at these positions says to a page in which the guest has written.
-Fault taken_over(std::uint32_t tx_produced, std::uint32_t tx_consumed, std::uint32_t rx_consumed, bool staged = false) {
+Fault taken_over(std::uint32_t tx_produced, std::uint32_t tx_consumed, std::uint32_t rx_consumed,
+                 bool staged = false) {
   OwnArea area(header_of(1, kRing, kRing));
   area::HeaderPage& page = *area.view().page;
   page.guest_tx.produced.store(tx_produced, std::memory_order_relaxed);
