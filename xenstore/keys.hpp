@@ -38,6 +38,7 @@ inline constexpr char kFeatureHushArea[] = "feature-hush-area";
 inline constexpr char kHushAreaStall[] = "hush-area-stall";
 inline constexpr char kHushAreaGeneration[] = "hush-area-generation";
 inline constexpr char kHushAreaRefused[] = "hush-area-refused";
+inline constexpr char kHushAreaSession[] = "hush-area-session";
 inline constexpr char kHushAreaFirst[] = "hush-area-first";
 inline constexpr char kHushAreaTarget[] = "hush-area-target";  // of a queue, as the next
 inline constexpr char kHushAreaAnswer[] = "hush-area-answer";

@@ -64,8 +64,12 @@ Result<CtrlAddress> read_ctrl(const View& view, const std::string& directory) {
 Result<void> write_answer(const View& view, const std::string& directory, const AreaAnswer& answer) {
   if (answer.generation == 0) return {};
   const std::string generation = std::to_string(answer.generation);
-  if (answer.refused.empty()) return view.write(at(directory, key::kHushAreaGeneration), generation);
-  return view.write(at(directory, key::kHushAreaRefused), generation + " " + answer.refused);
+  if (!answer.refused.empty())
+    return view.write(at(directory, key::kHushAreaRefused), generation + " " + answer.refused);
+  if (answer.session != 0)
+    if (auto done = view.write(at(directory, key::kHushAreaSession), std::to_string(answer.session)); !done)
+      return done;
+  return view.write(at(directory, key::kHushAreaGeneration), generation);
 }
 
 }  // namespace
@@ -151,8 +155,8 @@ Result<void> write_backend_offer(const View& view, VifId id, const Features& fea
                                  std::uint32_t max_queues, std::chrono::milliseconds area_stall,
                                  std::optional<area::Sizes> first_areas) {
   const std::string directory = backend_path(id);
-  for (const char* stale : {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaFirst,
-                            key::kHushAreaTarget, key::kHushAreaAnswer})
+  for (const char* stale : {key::kHushAreaGeneration, key::kHushAreaRefused, key::kHushAreaSession,
+                            key::kHushAreaFirst, key::kHushAreaTarget, key::kHushAreaAnswer})
     if (auto done = view.remove(at(directory, stale)); !done) return done;
   for (std::uint32_t i = 0; i < kMaxQueues; ++i)
     if (auto done = view.remove(queue_directory(directory, i, kMaxQueues)); !done) return done;
@@ -222,10 +226,16 @@ Result<void> switch_connected(Client& client, VifId id, const AreaAnswer& answer
   });
 }
 
-Result<bool> serves_areas(const View& view, VifId id) {
-  auto said = view.read(at(backend_path(id), key::kHushAreaGeneration));
-  if (!said) return said.error();
-  return said->has_value();
+Result<AreaAnswer> read_own_area_answer(const View& view, VifId id) {
+  const std::string directory = backend_path(id);
+  auto generation = view.read(at(directory, key::kHushAreaGeneration));
+  if (!generation) return generation.error();
+  if (!*generation) return AreaAnswer{};
+  auto session = view.read(at(directory, key::kHushAreaSession));
+  if (!session) return session.error();
+  AreaAnswer answer{kFirstGeneration};
+  if (*session) answer.session = parse_number<std::uint64_t>(**session, 0, UINT64_MAX).value_or(0);
+  return answer;
 }
 
 Result<bool> read_multicast_request(const View& view, const std::string& frontend) {

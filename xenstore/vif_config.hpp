@@ -98,6 +98,7 @@ struct FrontendOffer {
 struct AreaAnswer {
   std::uint32_t generation = 0;  // that it means; 0: there is no answer
   std::string refused = {};      // why it serves the netif path; empty: the areas are in use
+  std::uint64_t session = 0;     // of the connection, for the back end's own files; 0: it keeps none
 };
 // The generation of the areas that a connection begins with.
 inline constexpr std::uint32_t kFirstGeneration = 1;
@@ -122,8 +123,8 @@ Result<bool> read_multicast_request(const View& view, const std::string& fronten
 [[nodiscard]] std::string multicast_request_path(const std::string& frontend);
 // State connected and the answer in one transaction. As with switch_state, a node that is gone stays gone.
 Result<void> switch_connected(Client& client, VifId id, const AreaAnswer& answer);
-// Has a back end acknowledged areas on this connection? After a restart of it.
-Result<bool> serves_areas(const View& view, VifId id);
+// What a back end has acknowledged on this connection, after a restart of it. generation 0: no areas.
+Result<AreaAnswer> read_own_area_answer(const View& view, VifId id);
 // The link as the guest is told of it. As with a state, a directory that is gone stays gone.
 Result<void> switch_carrier(Client& client, VifId id, bool up);
 

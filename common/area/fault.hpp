@@ -19,6 +19,7 @@ enum class Fault {
   switch_unasked,
   switch_not_empty,
   record_behind_switch,
+  own_index_moved,
 };
 
 constexpr std::string_view to_text(Fault fault) {
@@ -51,6 +52,8 @@ constexpr std::string_view to_text(Fault fault) {
       return "a switch that has a length";
     case Fault::record_behind_switch:
       return "a record behind a switch";
+    case Fault::own_index_moved:
+      return "the consumed index was moved by another than its owner";
   }
   return "?";
 }

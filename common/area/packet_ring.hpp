@@ -118,7 +118,21 @@ class Producer {
     return publish();
   }
 
+  // This end goes on where one that died stood: `at` is where that published last, or was about to. Checks
+  // the peer's index, and has the page say what this end knows; fault() is why it cannot go on. First of all.
+  void take_over() {
+    consumed_ = produced_ - (ring_.size() - kReserve);
+    look();
+    if (fault_ != Fault::none) return;
+    words_->produced.store(produced_, std::memory_order_release);
+    awake();
+  }
+
+  // Everything that is committed; published or about to be.
+  [[nodiscard]] std::uint32_t position() const { return produced_; }
   [[nodiscard]] std::uint32_t last_sleep() const { return sleeps_.last(); }
+  // Of the room word: what the next wait_for_room() will publish.
+  [[nodiscard]] std::uint32_t next_sleep() const { return SleepNumbers(sleeps_).next(); }
   // The peer's index as it was seen last, for the progress rule; and what it has not taken yet, in bytes.
   [[nodiscard]] std::uint32_t consumed() const { return consumed_; }
   [[nodiscard]] std::uint32_t waiting() const { return published_ - consumed_; }
@@ -239,7 +253,25 @@ class Consumer {
   // Before the first look after a sleep.
   void awake() { words_->mode.store(0, std::memory_order_release); }
 
+  // This end goes on where one that died stood: everything before `at` was taken. Checks the peer's index,
+  // and that nobody moved this end's own, and has the page say what this end knows; fault() is why it cannot
+  // go on. First of all, but for allow_switch().
+  void take_over() {
+    produced_seen(words_->produced.load(std::memory_order_acquire));
+    // Released was what was taken, or a part of it.
+    const std::uint32_t left = words_->consumed.load(std::memory_order_relaxed);
+    if (fault_ == Fault::none && (left % kRecordBytes != 0 || released_ - left > ring_.size()))
+      fault_ = Fault::own_index_moved;
+    if (fault_ != Fault::none) return;
+    words_->consumed.store(released_, std::memory_order_release);
+    awake();
+  }
+
+  // Behind the frame that was peeked at last. A SWITCH is not counted: what is behind it is elsewhere.
+  [[nodiscard]] std::uint32_t position() const { return switched_ ? read_ - kRecordBytes : read_; }
   [[nodiscard]] std::uint32_t last_sleep() const { return sleeps_.last(); }
+  // What the next may_sleep() will publish.
+  [[nodiscard]] std::uint32_t next_sleep() const { return SleepNumbers(sleeps_).next(); }
 
  private:
   void produced_seen(std::uint32_t index) {

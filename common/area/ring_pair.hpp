@@ -6,26 +6,47 @@
 //
 // cross() is for the end of a turn: what was committed is published, what was peeked at is released.
 //
+// An end that keeps where it stands (standing.hpp) calls took() after the effect of each frame, and what
+// there is in both here instead of what `in` and `out` have: that way each store into its file comes before
+// the one in the page, and a SWITCH that is read is followed by who comes after a kill.
+//
 // Not thread-safe: of one thread. The memory of every generation is the owner's.
 #pragma once
 #include <optional>
 
 #include "common/area/layout.hpp"
+#include "common/area/standing.hpp"
+#include "common/inflight/file.hpp"
 
 namespace hush::area {
 
-// Numbers of the last sleeps of an end: they go on over areas and connections.
-struct Sleeps {
-  std::uint32_t in = 0, out = 0;
-};
-
-class RingPair {
+// K: Keeper of standing.hpp.
+template <class K>
+class RingPairOf {
  public:
-  explicit RingPair(const Side& side, Sleeps last = {})
-      : in(consumer(side, last.in)), out(producer(side, last.out)), peer_lives_(side.peer_lives) {}
+  // Where an end stands: 0 where an area begins.
+  struct Positions {
+    std::uint32_t in = 0, out = 0;
+  };
+  explicit RingPairOf(const Side& side, Sleeps last = {}) : RingPairOf(side, last, {0, 0}) {}
+  RingPairOf(const Side& side, Sleeps last, Positions at)
+      : in(consumer(side, last.in, at.in)),
+        out(producer(side, last.out, at.out)),
+        peer_lives_(side.peer_lives) {}
 
   SharedConsumer in;
   SharedProducer out;
+
+  // The back end goes on where one that died stood, which is where this was made; first of all, but for
+  // stage(). fault() is why it cannot.
+  void take_over() {
+    in.take_over();
+    if (in.fault() == Fault::none) out.take_over();
+  }
+  // The SWITCH of the back end in an area that it left, for one that died before it was published, or after.
+  static void end_generation(const Side& left, std::uint32_t out_at) {
+    (void)producer(left, 0, out_at).switch_over();  // an event is due in any case
+  }
 
   [[nodiscard]] Sleeps last_sleeps() const { return {in.last_sleep(), out.last_sleep()}; }
   [[nodiscard]] Fault fault() const { return in.fault() != Fault::none ? in.fault() : out.fault(); }
@@ -45,8 +66,35 @@ class RingPair {
   // It leads, and the other end has not followed yet.
   [[nodiscard]] bool leads() const { return leads_; }
 
-  // The back end is ready to go on in `next` when the other end leads.
-  void stage(const Side& next) {
+  // Where this end keeps where it stands, from now on; of the owner. null: nowhere.
+  void keep(K* keeper) { keeper_ = keeper; }
+  // The frame that was peeked at last has had its effect, as have those before it.
+  void took() {
+    if (keeper_) keeper_->took(in.position());
+  }
+  [[nodiscard]] bool release() {
+    if (keeper_) {
+      keeper_->took(in.position());
+      if (in.switched() && keeper_->is_staged()) keeper_->leave();
+    }
+    return in.release();
+  }
+  [[nodiscard]] bool publish() {
+    if (keeper_) keeper_->put(out.position());
+    return out.publish();
+  }
+  [[nodiscard]] bool may_sleep() {
+    if (keeper_) keeper_->sleeps(in.next_sleep());
+    return in.may_sleep();
+  }
+  [[nodiscard]] bool wait_for_room(std::uint32_t length) {
+    if (keeper_) keeper_->waits_for_room(out.next_sleep());
+    return out.wait_for_room(length);
+  }
+
+  // The back end is ready to go on in `next` when the other end leads. seat: the same, for who keeps it.
+  void stage(const Side& next, const Seat& seat = {}) {
+    if (keeper_) keeper_->stage(seat);
     next_ = next;
     in.allow_switch(true);
   }
@@ -57,6 +105,7 @@ class RingPair {
     if (!next_ || (!withdrawn && !in.is_empty())) return false;
     next_.reset();
     in.allow_switch(false);
+    if (keeper_) keeper_->forget_other();
     return true;
   }
 
@@ -73,20 +122,24 @@ class RingPair {
     peer_lives_ = next.peer_lives;
     (void)out.switch_over();  // an event is due in any case
     out = producer(next, out.last_sleep());
+    if (keeper_) keeper_->followed();
     return Crossing::followed;
   }
 
  private:
-  static SharedConsumer consumer(const Side& side, std::uint32_t last_sleep) {
-    return {*side.in_words, side.in_ring, side.in_max_frame, 0, last_sleep};
+  static SharedConsumer consumer(const Side& side, std::uint32_t last_sleep, std::uint32_t at = 0) {
+    return {*side.in_words, side.in_ring, side.in_max_frame, at, last_sleep};
   }
-  static SharedProducer producer(const Side& side, std::uint32_t last_sleep) {
-    return {*side.out_words, side.out_ring, side.out_max_frame, 0, last_sleep};
+  static SharedProducer producer(const Side& side, std::uint32_t last_sleep, std::uint32_t at = 0) {
+    return {*side.out_words, side.out_ring, side.out_max_frame, at, last_sleep};
   }
 
+  K* keeper_ = nullptr;
   std::optional<Side> next_;
   bool leads_ = false;
   const shm::SharedByte* peer_lives_;
 };
+using MappedKeeper = Keeper<inflight::MappedWords>;
+using RingPair = RingPairOf<MappedKeeper>;
 
 }  // namespace hush::area

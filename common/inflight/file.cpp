@@ -81,12 +81,11 @@ Result<File> File::make(const std::string& draft, std::span<const std::uint64_t>
   return map(fd.get(), draft, words.size_bytes());
 }
 
-Result<File> File::open(const std::string& path, const Geometry& geometry) {
+Result<File> File::open(const std::string& path, std::size_t bytes) {
   const Descriptor fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) return errno_error("cannot open " + path);
   struct stat found {};
   if (::fstat(fd.get(), &found) != 0) return errno_error("cannot look at " + path);
-  const std::size_t bytes = bytes_of(geometry);
   if (const std::string trouble = trouble_of(found, bytes); !trouble.empty())
     return error(path + " is not used: " + trouble, EINVAL);
   return map(fd.get(), path, bytes);

@@ -37,7 +37,11 @@ class File {
   // The one that is there. Refused unless it is a plain file (no link) of this user with mode 0600, one name
   // and the size that the geometry needs. Its content is not looked at: judge(copy()).
   // ENOENT: there is none.
-  static Result<File> open(const std::string& path, const Geometry& geometry);
+  static Result<File> open(const std::string& path, const Geometry& geometry) {
+    return open(path, bytes_of(geometry));
+  }
+  // The same of a file that holds something else behind its header.
+  static Result<File> open(const std::string& path, std::size_t bytes);
 
   File(File&& other) noexcept : words_(std::exchange(other.words_, {})) {}
   File& operator=(File&& other) noexcept {

@@ -19,7 +19,9 @@ Header header_of(const Geometry& geometry, const Identity& identity) {
                 .queue = identity.queue,
                 .ring = static_cast<std::uint32_t>(identity.ring),
                 .ring_ref = identity.ring_ref.value,
-                .port = identity.port.value};
+                .port = identity.port.value,
+                .session_low = static_cast<std::uint32_t>(identity.session),
+                .session_high = static_cast<std::uint32_t>(identity.session >> 32)};
   header.checksum = checksum_of(header);
   return header;
 }

@@ -18,7 +18,7 @@ inline constexpr std::uint32_t kMaxSlots = 4096;
 inline constexpr std::uint32_t kMaxRequestWords = 61;  // 244 bytes; the largest of blkif has 112
 
 // Which ring an array is for. A number is never used for another ring.
-enum class RingKind : std::uint32_t { guest_tx = 1, block = 2 };
+enum class RingKind : std::uint32_t { guest_tx = 1, block = 2, area = 3 };
 
 // How the requests of a ring are answered.
 enum class Order : std::uint32_t {
@@ -43,8 +43,9 @@ struct Identity {
   std::uint32_t handle = 0;  // of the device
   std::uint32_t queue = 0;
   RingKind ring = RingKind::guest_tx;
-  Gref ring_ref;    // its first page
-  EvtchnPort port;  // the peer's end of its channel
+  Gref ring_ref;              // its first page
+  EvtchnPort port;            // the peer's end of its channel
+  std::uint64_t session = 0;  // of the connection, where the caller tells connections apart by a number
 
   bool operator==(const Identity&) const = default;
 };
@@ -62,7 +63,9 @@ struct Header {
   std::uint32_t ring = 0;
   std::uint32_t ring_ref = 0;
   std::uint32_t port = 0;
-  std::array<std::uint32_t, 4> reserved{};  // 0
+  std::uint32_t session_low = 0;
+  std::uint32_t session_high = 0;
+  std::array<std::uint32_t, 2> reserved{};  // 0
   std::uint32_t checksum = 0;               // CRC-32 of the 60 bytes before it
 };
 static_assert(sizeof(Header) == 64 && std::has_unique_object_representations_v<Header>);
@@ -70,6 +73,9 @@ using HeaderWords = std::array<std::uint64_t, sizeof(Header) / 8>;
 
 [[nodiscard]] std::uint32_t checksum_of(const Header& header);
 [[nodiscard]] Header header_of(const Geometry& geometry, const Identity& identity);
+[[nodiscard]] inline HeaderWords to_words(const Header& header) {
+  return std::bit_cast<HeaderWords>(header);
+}
 
 // ---- where the words are, in units of 8 bytes
 

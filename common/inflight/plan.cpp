@@ -58,27 +58,6 @@ bool all_zero(Words words) {
   return std::ranges::all_of(words, [](std::uint64_t word) { return word == 0; });
 }
 
-std::optional<Refusal> refuse_header(Words words, const Geometry& geometry, const Identity& identity) {
-  HeaderWords raw;
-  std::copy_n(words.begin(), raw.size(), raw.begin());
-  const auto header = std::bit_cast<Header>(raw);
-  if (header.magic != kMagic) return Refusal::not_a_file_of_ours;
-  // Before the checksum, whose place only this version knows.
-  if (header.version != kVersion) return Refusal::unknown_version;
-  if (header.checksum != checksum_of(header)) return Refusal::header_torn;
-  if (std::ranges::any_of(header.reserved, [](std::uint32_t word) { return word != 0; }))
-    return Refusal::spare_bytes_used;
-  const Header wanted = header_of(geometry, identity);
-  if (header.peer != wanted.peer || header.handle != wanted.handle) return Refusal::other_vif;
-  if (header.queue != wanted.queue) return Refusal::other_queue;
-  if (header.ring != wanted.ring) return Refusal::other_ring;
-  if (header.ring_ref != wanted.ring_ref || header.port != wanted.port) return Refusal::other_connection;
-  if (header.slots != wanted.slots || header.request_words != wanted.request_words ||
-      header.order != wanted.order)
-    return Refusal::other_shape;
-  return std::nullopt;
-}
-
 Read<Record> read_record(Words words, const Geometry& geometry, RecordId id) {
   const std::size_t at = record_at(geometry, id);
   const auto state = unseal(words[at + kStateWord], at + kStateWord);
@@ -185,10 +164,34 @@ std::string_view name(Refusal refusal) {
   return kNames[static_cast<std::size_t>(refusal)];
 }
 
+std::optional<Refusal> refuse_header(const HeaderWords& words, const Geometry& geometry,
+                                     const Identity& identity) {
+  const auto header = std::bit_cast<Header>(words);
+  if (header.magic != kMagic) return Refusal::not_a_file_of_ours;
+  // Before the checksum, whose place only this version knows.
+  if (header.version != kVersion) return Refusal::unknown_version;
+  if (header.checksum != checksum_of(header)) return Refusal::header_torn;
+  if (std::ranges::any_of(header.reserved, [](std::uint32_t word) { return word != 0; }))
+    return Refusal::spare_bytes_used;
+  const Header wanted = header_of(geometry, identity);
+  if (header.peer != wanted.peer || header.handle != wanted.handle) return Refusal::other_vif;
+  if (header.queue != wanted.queue) return Refusal::other_queue;
+  if (header.ring != wanted.ring) return Refusal::other_ring;
+  if (header.ring_ref != wanted.ring_ref || header.port != wanted.port ||
+      header.session_low != wanted.session_low || header.session_high != wanted.session_high)
+    return Refusal::other_connection;
+  if (header.slots != wanted.slots || header.request_words != wanted.request_words ||
+      header.order != wanted.order)
+    return Refusal::other_shape;
+  return std::nullopt;
+}
+
 Judged judge(std::span<const std::uint64_t> words, const Geometry& geometry, const Identity& identity,
              RingIndexes ring) {
   if (words.size() != words_of(geometry)) return Refusal::wrong_size;
-  if (const auto refusal = refuse_header(words, geometry, identity)) return *refusal;
+  HeaderWords header;
+  std::ranges::copy(words.first(header.size()), header.begin());
+  if (const auto refusal = refuse_header(header, geometry, identity)) return *refusal;
   auto content = read_content(words, geometry);
   if (!content) return content.error();
   const std::uint32_t posted = ring.req_prod - ring.rsp_prod;
@@ -235,7 +238,7 @@ Plan plan_without_file(const Geometry& geometry, std::uint32_t rsp_prod) {
 std::vector<std::uint64_t> new_file(const Geometry& geometry, const Identity& identity,
                                     std::uint32_t rsp_prod) {
   std::vector<std::uint64_t> words(words_of(geometry));
-  const auto header = std::bit_cast<HeaderWords>(header_of(geometry, identity));
+  const auto header = to_words(header_of(geometry, identity));
   std::ranges::copy(header, words.begin());
   words[kAnsweredAt] = seal(rsp_prod, kAnsweredAt);
   words[kBatchAt] = seal(pack(Batch{}), kBatchAt);

@@ -77,6 +77,10 @@ struct Plan {
 
 using Judged = boost::system::result<Plan, Refusal>;
 
+// Of the first words of a file alone: why it is not one of ours, or not of this ring; nullopt: it is.
+[[nodiscard]] std::optional<Refusal> refuse_header(const HeaderWords& words, const Geometry& geometry,
+                                                   const Identity& identity);
+
 // words: of a whole file, a private copy. geometry, identity: what the caller serves.
 [[nodiscard]] Judged judge(std::span<const std::uint64_t> words, const Geometry& geometry,
                            const Identity& identity, RingIndexes ring);

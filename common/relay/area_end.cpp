@@ -5,10 +5,11 @@
 namespace hush::relay {
 
 AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters,
-                 Reports reports)
+                 Reports reports, const std::optional<Stood>& stood)
     : Served(counters.polls),
       thread_(thread),
-      rings_(setup.area),
+      rings_(setup.area, stood ? stood->sleeps : area::Sleeps{},
+             stood ? stood->at : area::RingPair::Positions{}),
       in_port_(setup.in_port),
       out_port_(setup.out_port),
       stall_(setup.stall),
@@ -17,6 +18,9 @@ AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndC
       reports_(std::move(reports)),
       credit_timer_(thread.loop()),
       watch_timer_(thread.loop()) {
+  if (stood && stood->staged) rings_.stage(*stood->staged);
+  rings_.keep(setup.keeper);  // it says already what is staged
+  if (stood) rings_.take_over();
   if (port.fd() >= 0)
     watcher_ = std::make_unique<event::FdWatcher>(thread.loop(), port.fd(), [this] { wake(); });
   port.attach([this, &loop = thread.loop(), alive = std::weak_ptr(alive_)] {
@@ -29,6 +33,12 @@ AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndC
 AreaEnd::~AreaEnd() {
   port_.attach(nullptr);
   thread_.leave_out(*this);
+}
+
+void AreaEnd::start_again() {
+  thread_.notify(in_port_);
+  if (out_port_ != in_port_) thread_.notify(out_port_);
+  wake();
 }
 
 void AreaEnd::on_event() {
@@ -60,7 +70,7 @@ std::uint64_t AreaEnd::turn() {
     rings_.out.look();
     if (rings_.out.consumed() != stands_at_) set_standstill({});
   }
-  Exchange exchange{rings_.in, rings_.out, meter_, standstill_.has_value()};
+  Exchange exchange{rings_.in, rings_.out, meter_, standstill_.has_value(), &rings_};
   port_.turn(exchange);
   short_of_credit_ = exchange.short_of_credit;
   count_demand(exchange);
@@ -158,7 +168,7 @@ void AreaEnd::settle(const Exchange& exchange) {
     counters_.in.packets.add(exchange.taken.packets);
     counters_.in.bytes.add(exchange.taken.bytes);
     counters_.in.batches.add();
-    if (rings_.in.release()) {
+    if (rings_.release()) {
       counters_.in.notifies_sent.add();
       thread_.notify(in_port_);
     }
@@ -168,7 +178,7 @@ void AreaEnd::settle(const Exchange& exchange) {
     counters_.out.packets.add(exchange.given.packets);
     counters_.out.bytes.add(exchange.given.bytes);
     counters_.out.batches.add();
-    const bool asleep = rings_.out.publish();
+    const bool asleep = rings_.publish();
     (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
     if (asleep) thread_.notify(out_port_);
   }
@@ -198,7 +208,7 @@ bool AreaEnd::rest() {
   else if (!port_.holds_back())
     calm = sleep();
   if (const std::uint32_t length = port_.lacks_room(); length != 0 && !standstill_) {
-    waiting_ = rings_.out.wait_for_room(length);
+    waiting_ = rings_.wait_for_room(length);
     if (waiting_) counters_.out.room_waits.add();
     calm = calm && waiting_;
     if (waiting_ && !watching_) watch();
@@ -216,7 +226,7 @@ void AreaEnd::listen() {
 }
 
 bool AreaEnd::sleep() {
-  sleeping_ = rings_.in.may_sleep();
+  sleeping_ = rings_.may_sleep();
   (sleeping_ ? counters_.in.sleeps : counters_.in.second_looks).add();
   return sleeping_;
 }

@@ -28,6 +28,14 @@ class AreaEnd final : private event::Served {
     EvtchnPort in_port;   // of the direction that this end consumes
     EvtchnPort out_port;  // of the other; the same where one channel serves both
     std::chrono::milliseconds stall{};
+    area::MappedKeeper* keeper =
+        nullptr;  // of the owner: where this end keeps where it stands; null: nowhere
+  };
+  // Where an end that died stood, by its keeper; and the area that is staged.
+  struct Stood {
+    area::RingPair::Positions at;
+    area::Sleeps sleeps;
+    std::optional<area::Side> staged;
   };
   struct Reports {
     std::function<void(std::string_view reason)>
@@ -38,13 +46,20 @@ class AreaEnd final : private event::Served {
     std::function<void()> stirs = {};  // the first frame after demands() that were nothing
   };
 
-  AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters, Reports reports);
+  AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters, Reports reports)
+      : AreaEnd(thread, setup, port, counters, std::move(reports), std::nullopt) {}
+  // Goes on for an end that died; where fault() says that it cannot, it is not to be started.
+  AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters, Reports reports,
+          const std::optional<Stood>& stood);
   ~AreaEnd();
   AreaEnd(const AreaEnd&) = delete;
   AreaEnd& operator=(const AreaEnd&) = delete;
 
+  [[nodiscard]] area::Fault fault() const { return rings_.fault(); }
   // Traffic begins.
   void start() { wake(); }
+  // The same, after another end that died: an event of its may have been lost with it.
+  void start_again();
   // An event came on one of the channels.
   void on_event();
   // Looks whether there is something to do.
@@ -55,7 +70,7 @@ class AreaEnd final : private event::Served {
   void meter(Meter* meter);
 
   // The back end: it is ready to follow the front end there. Not while another is staged.
-  void stage(const area::Side& next) { rings_.stage(next); }
+  void stage(const area::Side& next, const area::Seat& seat = {}) { rings_.stage(next, seat); }
   // It is not any more. False: it has followed, and moved() was called; or, where the front end has not
   // withdrawn it, there is something to read first.
   [[nodiscard]] bool unstage(bool withdrawn) { return rings_.unstage(withdrawn); }

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/area/packet_ring.hpp"
+#include "common/area/ring_pair.hpp"
 #include "common/net/capture.hpp"
 
 namespace hush::relay {
@@ -72,11 +72,18 @@ class Meter {
 struct Exchange {
   area::SharedConsumer& in;
   area::SharedProducer& out;
-  Meter* meter;      // of in; null: no limit
-  bool out_stalled;  // what there is to give is to be dropped
+  Meter* meter;                     // of in; null: no limit
+  bool out_stalled;                 // what there is to give is to be dropped
+  area::RingPair* rings = nullptr;  // in and out are of; null in tests: nothing is kept
   Tally taken{};
   Tally given{};
   bool short_of_credit = false;  // the meter did not admit the next frame
+
+  // The frame that was peeked at last has had its effect: not to be had again after a kill. A port whose
+  // effects end with this process need not say so; the end does, a batch at a time.
+  void took() {
+    if (rings) rings->took();
+  }
 };
 
 class Port {

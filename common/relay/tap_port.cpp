@@ -67,6 +67,7 @@ void TapPort::take(Exchange& exchange) {
       exchange.taken.drop(Drop::refused);
       continue;
     }
+    exchange.took();
     if (capture_) capture_->add(frame.bytes);
     exchange.taken.passed(frame.record.length);
   }

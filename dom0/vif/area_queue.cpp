@@ -31,7 +31,7 @@ Result<void> AreaQueue::bind(DomId peer, const xenstore::QueueAddress& address) 
   const auto on_event = [this](DirectionCounters& of) {
     return [this, &of] {
       of.events.add();
-      if (end_) end_->on_event();
+      if (end_ && started_) end_->on_event();
     };
   };
   auto tx = thread_.bind(peer, address.tx_port, on_event(counters_.guest_tx));
@@ -44,11 +44,31 @@ Result<void> AreaQueue::bind(DomId peer, const xenstore::QueueAddress& address) 
   return {};
 }
 
-void AreaQueue::begin(const area::View& area, QueueTimeouts timeouts, Reports reports,
-                      std::function<void()> moved, std::function<void()> stirs) {
-  area_ = area;
-  const relay::AreaEnd::Setup end{
-      .area = area::back_side(area), .in_port = tx_port_, .out_port = rx_port_, .stall = timeouts.area_stall};
+Result<void> AreaQueue::begin(Start start, QueueTimeouts timeouts, Reports reports,
+                              std::function<void()> moved, std::function<void()> stirs) {
+  area_ = start.area;
+  again_ = start.again;
+  area::Standing at;
+  if (start.file) {
+    at = start.file->at;
+    file_ = std::move(start.file->file);
+    keeper_.emplace(file_->words(), at);
+  }
+  std::optional<relay::AreaEnd::Stood> stood;
+  if (again_) {
+    stood.emplace();
+    stood->at = {at.consumed, at.produced};
+    stood->sleeps = at.sleeps;
+    if (start.staged) {
+      next_ = *start.staged;
+      stood->staged = area::back_side(next_);
+    }
+  }
+  const relay::AreaEnd::Setup end{.area = area::back_side(area_),
+                                  .in_port = tx_port_,
+                                  .out_port = rx_port_,
+                                  .stall = timeouts.area_stall,
+                                  .keeper = keeper_ ? &*keeper_ : nullptr};
   end_ = std::make_unique<relay::AreaEnd>(
       thread_, end, *port_, counters_.area,
       relay::AreaEnd::Reports{
@@ -60,12 +80,18 @@ void AreaQueue::begin(const area::View& area, QueueTimeouts timeouts, Reports re
             area_ = next_;
             moved();
           },
-          std::move(stirs)});
+          std::move(stirs)},
+      stood);
+  if (const auto fault = end_->fault(); fault != area::Fault::none)
+    return error(std::string(area::to_text(fault)), EINVAL);
+  if (start.left) area::RingPair::end_generation(area::back_side(*start.left), at.other_produced);
+  if (again_ && !start.staged && keeper_) keeper_->forget_other();
+  return {};
 }
 
-void AreaQueue::stage(const area::View& next) {
+void AreaQueue::stage(const area::View& next, const area::Seat& seat) {
   next_ = next;
-  end_->stage(area::back_side(next));
+  end_->stage(area::back_side(next), seat);
 }
 
 void AreaQueue::capture_to(std::shared_ptr<net::Capture> capture) {

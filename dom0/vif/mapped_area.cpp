@@ -31,6 +31,7 @@ std::optional<std::string_view> judge_first_area(const area::Header& header) {
 Result<MappedArea> MappedArea::map(xen::GrantTable& grants, DomId peer, const xenstore::AreaAddress& address,
                                    std::uint32_t max_pages, EvtchnPort port, const Judge& judge) {
   MappedArea area;
+  area.address_ = address.header_page;
   constexpr auto kOwnByte = static_cast<std::int32_t>(offsetof(area::HeaderPage, back_lives));
   auto page = grants.map(peer, address.header_page, xen::UnmapNotify{kOwnByte, port});
   if (!page) return page.error();

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/area/layout.hpp"
+#include "common/area/standing.hpp"
 #include "common/result.hpp"
 #include "common/xen/grant_table.hpp"
 #include "xenstore/vif_config.hpp"
@@ -26,6 +26,7 @@ class MappedArea {
                                 std::uint32_t max_pages, EvtchnPort port, const Judge& judge);
 
   [[nodiscard]] const area::Header& header() const { return header_; }
+  [[nodiscard]] area::Seat seat() const { return area::seat_of(address_, header_); }
   // Valid as long as this is.
   [[nodiscard]] area::View view() const { return {header_, &page(), rings_.base()}; }
 
@@ -37,6 +38,7 @@ class MappedArea {
   xen::MappedPages header_page_;
   xen::MappedPages rings_;
   area::Header header_;
+  Gref address_;  // of the header page
 };
 
 // Of the first area of a connection.

@@ -34,6 +34,51 @@ Result<std::unique_ptr<QueueAreas>> QueueAreas::begin(Setup setup, const xenstor
   return std::unique_ptr<QueueAreas>{new QueueAreas(std::move(setup), std::move(*area))};
 }
 
+Result<std::unique_ptr<QueueAreas>> QueueAreas::resume(Setup setup, const xenstore::AreaAddress& first,
+                                                       area::Standing& at) {
+  const auto view = setup.store.view();
+  // Its keys name the area in use, or still the one before, and the one in use as the offer.
+  auto offer = xenstore::read_area_offer(view, setup.frontend);
+  const bool offered = offer && *offer && (*offer)->generation == at.seat.generation &&
+                       (*offer)->address.header_page == at.seat.header_page;
+  if (first.header_page != at.seat.header_page && !offered)
+    return error("its keys name another area than the one in use", EINVAL);
+  const auto map = [&](const area::Seat& seat) {
+    return MappedArea::map(setup.grants, setup.vif.domid, {seat.header_page, seat.pages}, setup.max_pages,
+                           setup.port,
+                           [&](const area::Header& header) { return area::refusal_to_resume(header, seat); });
+  };
+  auto in_use = map(at.seat);
+  if (!in_use) return in_use.error();
+  std::unique_ptr<QueueAreas> areas{new QueueAreas(std::move(setup), std::move(*in_use))};
+  areas->advices_ = at.advices;
+  if (auto said = xenstore::read_area_reply(view, areas->setup_.directory); said && *said)
+    areas->last_offered_ = std::max(areas->last_offered_, (*said)->number);
+  if (at.step == area::Standing::Step::alone) return areas;
+  auto other = map(at.other);
+  if (at.step == area::Standing::Step::left) {
+    // One that is not there any more: the front end has read our SWITCH, and ended its grants.
+    if (other) areas->left_ = std::move(*other);
+    return areas;
+  }
+  areas->last_offered_ = std::max(areas->last_offered_, at.other.generation);
+  if (other) {
+    areas->next_ = std::move(*other);
+    areas->advised_ = xenstore::AreaTarget{at.advices, at.other.rings};
+  } else {  // withdrawn, or nobody will ever go there
+    at.step = area::Standing::Step::alone;
+    areas->refuse(at.other.generation, other.error().text);
+  }
+  return areas;
+}
+
+std::optional<area::View> QueueAreas::staged() const {
+  return next_ ? std::optional(next_->view()) : std::nullopt;
+}
+std::optional<area::View> QueueAreas::left() const {
+  return left_ ? std::optional(left_->view()) : std::nullopt;
+}
+
 QueueAreas::QueueAreas(Setup setup, MappedArea first)
     : setup_(std::move(setup)),
       in_use_(std::move(first)),
@@ -44,20 +89,42 @@ QueueAreas::QueueAreas(Setup setup, MappedArea first)
 void QueueAreas::serve(Queue queue, std::chrono::milliseconds stall) {
   queue_ = std::move(queue);
   patience_ = kPatience * stall;
+  left_.reset();
+  if (next_) return take_up_staged();
+  // An advice of a daemon that died is taken back: nothing came of it so far.
+  if (advices_ != 0) (void)xenstore::remove_area_target(setup_.store, setup_.vif, setup_.directory);
+}
+
+// Whether the front end was told of it died with the daemon that staged it, and it may be withdrawn since.
+void QueueAreas::take_up_staged() {
+  (void)watch();
+  look();
+  if (!next_) return;
+  if (auto done = xenstore::write_area_reply(setup_.store, setup_.vif, setup_.directory,
+                                             {next_->header().generation});
+      !done)
+    spdlog::warn("{}: {}", setup_.name, done.error().text);
+  wait();
+}
+
+// Watched from the first advice on: most pairs never need it, and the store's watches are counted.
+bool QueueAreas::watch() {
+  if (!watches_.empty()) return true;
+  for (const std::string& path :
+       {xenstore::area_offer_path(setup_.frontend), xenstore::area_declined_path(setup_.frontend)})
+    if (auto done = watches_.add(path, [this] { look(); }); !done) {
+      watches_.clear();
+      spdlog::warn("{}: its area stays as it is: {}", setup_.name, done.error().text);
+      return false;
+    }
+  return true;
 }
 
 bool QueueAreas::advise(area::Sizes sizes) {
   if (switching() || sizes == area::sizes_of(header())) return false;
-  // Watched from the first advice on: most pairs never need it, and the store's watches are counted.
-  if (watches_.empty())
-    for (const std::string& path :
-         {xenstore::area_offer_path(setup_.frontend), xenstore::area_declined_path(setup_.frontend)})
-      if (auto done = watches_.add(path, [this] { look(); }); !done) {
-        watches_.clear();
-        spdlog::warn("{}: its area stays as it is: {}", setup_.name, done.error().text);
-        return false;
-      }
+  if (!watch()) return false;
   advised_ = xenstore::AreaTarget{++advices_, sizes};
+  queue_.advises(advices_);  // first: no number is used twice
   if (auto done = xenstore::write_area_target(setup_.store, setup_.vif, setup_.directory, *advised_); !done) {
     spdlog::warn("{}: {}", setup_.name, done.error().text);
     advised_.reset();
@@ -99,7 +166,7 @@ void QueueAreas::take(const xenstore::AreaOffer& offer) {
     return give_up(SwitchEnd::refused, area.error().text);
   }
   next_ = std::move(*area);
-  queue_.stage(next_->view());
+  queue_.stage(next_->view(), next_->seat());
   // The front end may move the moment that it reads this.
   if (auto done = xenstore::write_area_reply(setup_.store, setup_.vif, setup_.directory, {offer.generation});
       !done)
@@ -133,6 +200,7 @@ void QueueAreas::give_up(SwitchEnd end, const std::string& why) {
 void QueueAreas::moved() {
   if (!next_) return;
   late_.cancel();
+  queue_.forget_left();
   in_use_ = std::move(*next_);  // and the one before is unmapped
   next_.reset();
   advised_.reset();

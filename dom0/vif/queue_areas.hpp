@@ -28,8 +28,11 @@ class QueueAreas {
  public:
   // What of the queue takes part. Called on the control thread.
   struct Queue {
-    std::function<void(const area::View& next)> stage;  // from now on it follows there
+    // From now on it follows there.
+    std::function<void(const area::View& next, const area::Seat& seat)> stage;
     std::function<bool(bool withdrawn)> unstage;        // as relay::AreaEnd
+    std::function<void()> forget_left;                  // the area that it has moved out of is to be unmapped
+    std::function<void(std::uint32_t number)> advises;  // an advice of this number is to be given
   };
   struct Setup {
     boost::asio::io_context& loop;
@@ -45,6 +48,10 @@ class QueueAreas {
     std::function<void(SwitchEnd end, const std::string& why)> on_end;
   };
 
+  // Maps again what a daemon that died had mapped; the error is why the connection cannot go on. first: what
+  // the front end's keys name. at: by the file; `alone` afterwards, where what was staged is not any more.
+  static Result<std::unique_ptr<QueueAreas>> resume(Setup setup, const xenstore::AreaAddress& first,
+                                                    area::Standing& at);
   // Maps the area that the connection begins with; the error is the reason of a refusal.
   static Result<std::unique_ptr<QueueAreas>> begin(Setup setup, const xenstore::AreaAddress& first);
   ~QueueAreas() = default;
@@ -60,6 +67,10 @@ class QueueAreas {
   void moved();
 
   [[nodiscard]] area::View in_use() const { return in_use_.view(); }
+  [[nodiscard]] area::Seat seat() const { return in_use_.seat(); }
+  // After resume(): the one that is staged, and the one that was left, until serve().
+  [[nodiscard]] std::optional<area::View> staged() const;
+  [[nodiscard]] std::optional<area::View> left() const;
   [[nodiscard]] const area::Header& header() const { return in_use_.header(); }
   // What the front end was advised to, until it has moved or the advice is taken back.
   [[nodiscard]] const std::optional<xenstore::AreaTarget>& advised() const { return advised_; }
@@ -69,6 +80,8 @@ class QueueAreas {
 
  private:
   QueueAreas(Setup setup, MappedArea first);
+  [[nodiscard]] bool watch();
+  void take_up_staged();
   void look();
   void take(const xenstore::AreaOffer& offer);
   void refuse(std::uint32_t generation, const std::string& why);
@@ -82,7 +95,7 @@ class QueueAreas {
   Queue queue_{};
   std::chrono::milliseconds patience_{};
   MappedArea in_use_;
-  std::optional<MappedArea> next_;
+  std::optional<MappedArea> next_, left_;
   std::uint32_t last_offered_;  // highest generation that was offered
   std::uint32_t advices_ = 0;   // so far
   std::optional<xenstore::AreaTarget> advised_;

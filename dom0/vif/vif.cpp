@@ -188,23 +188,23 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
   if (!self) return self.error();
   if (!peer) return peer.error();
   if (serving(*self) && (*peer == XenbusState::connected || *peer == XenbusState::reconfiguring)) {
-    auto areas = xenstore::serves_areas(host_.store.view(), id_);
+    auto areas = xenstore::read_own_area_answer(host_.store.view(), id_);
     if (!areas) return areas.error();
-    if (*areas) {
-      // Where its rings stand died with the daemon that served it, so the front end starts over.
-      spdlog::info("{}: connected by areas of an earlier daemon; it is asked to reconnect", name());
-      state_ = XenbusState::connected;
-      enter(XenbusState::closing);
-      return {};
-    }
     spdlog::info("{}: taking over a connected vif", name());
     taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings);
     served_before_ = true;
+    if (areas->generation != 0) {
+      session_before_ = areas->session;
+      workload_ = settings_.values.workload;  // it went on with the daemon before; what it uses is learned
+    }
     if (done) done = connect(settings);
+    const bool by_areas = std::exchange(session_before_, std::nullopt).has_value();
     if (done)
       state_ = *self;
+    else if (by_areas)
+      ask_to_reconnect(done.error().text);
     else
       fail(done.error().text);
     return {};
@@ -217,6 +217,19 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
   served_before_ = *self == XenbusState::init_wait && *peer == XenbusState::connected;
   state_ = *self == XenbusState::closing || *self == XenbusState::closed ? *self : XenbusState::initialising;
   return {};
+}
+
+// Where its areas stand is not known, and what the page says its guest can write: the front end starts over.
+void Vif::ask_to_reconnect(const std::string& why) {
+  spdlog::warn(
+      "{}: connected by areas of an earlier daemon, which cannot be taken over; it is asked to reconnect: {}",
+      name(), why);
+  drop_queues();
+  forget_inflight();
+  (void)set_carrier(false);
+  (void)tap_.set_queues(1);
+  state_ = XenbusState::connected;
+  enter(XenbusState::closing);
 }
 
 Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
@@ -339,6 +352,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   multicast_.clear();
   sample_multicast(settings.frontend);
   area_answer_ = add_areas(*frontend);
+  if (session_before_ && !on_area_path()) return error(area_answer_.refused);
   if (!on_area_path())
     if (auto done = add_queues(*frontend); !done) return done;
   served_before_ = false;

@@ -103,8 +103,10 @@ class Vif {
     std::unique_ptr<Queue> queue;       // made and destroyed on the worker's thread
     std::unique_ptr<QueueAreas> areas;  // of an AreaQueue
     bool stalled = false;
+    std::optional<AreaFile> file{};  // of the daemon before, until its queue has it
   };
   Result<void> begin(const xenstore::BackendSettings& settings);
+  void ask_to_reconnect(const std::string& why);
   Result<void> watch_front_end(const xenstore::BackendSettings& settings);
   void unwatch();
   Result<void> advertise(const xenstore::BackendSettings& settings);
@@ -115,7 +117,8 @@ class Vif {
   void plug(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
   [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
-  Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number);
+  Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number, std::uint64_t session);
+  Result<void> begin_area(std::size_t queue, std::uint64_t session);
   void start_area(std::size_t queue);
   [[nodiscard]] PairRules area_rules(std::size_t queue) const;
   [[nodiscard]] std::uint32_t max_area_pages() const;
@@ -177,6 +180,8 @@ class Vif {
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
   // An earlier daemon served this very connection, or may have begun to, and its files are believed.
+  // Of the areas that a daemon before this one left, while they are taken over; 0: it left no number.
+  std::optional<std::uint64_t> session_before_;
   bool served_before_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };

@@ -17,22 +17,32 @@ std::string queue_name(const Vif& vif, std::size_t number, std::size_t queues) {
 
 // The areas of all queues, or none of them and why.
 xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
-  if (frontend.area_version == 0 || offered_.hush_area == 0) return {};
-  xenstore::AreaAnswer answer{xenstore::kFirstGeneration, frontend.area_trouble};
-  if (answer.refused.empty() && frontend.area_version > offered_.hush_area)
+  if (!session_before_ && (frontend.area_version == 0 || offered_.hush_area == 0)) return {};
+  xenstore::AreaAnswer answer{xenstore::kFirstGeneration, frontend.area_trouble,
+                              session_before_ ? *session_before_ : new_session()};
+  if (answer.refused.empty() && session_before_ && !host_.inflight)
+    answer.refused = "in-flight files cannot be used";
+  if (answer.refused.empty() && session_before_ && frontend.area_version == 0)
+    answer.refused = "its keys name no area";
+  if (answer.refused.empty() && !session_before_ && frontend.area_version > offered_.hush_area)
     answer.refused = "area version " + std::to_string(frontend.area_version) + " was not offered";
   for (std::size_t i = 0; i < frontend.queues.size() && answer.refused.empty(); ++i)
-    if (auto done = add_area(frontend, i); !done) answer.refused = done.error().text;
+    if (auto done = add_area(frontend, i, answer.session); !done) answer.refused = done.error().text;
+  // All of them before any moves a frame.
+  for (std::size_t i = 0; i < queues_.size() && answer.refused.empty(); ++i)
+    if (auto done = begin_area(i, answer.session); !done) answer.refused = done.error().text;
   if (!answer.refused.empty()) {
     drop_queues();
-    spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
+    if (!session_before_)
+      spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
     return answer;
   }
   for (std::size_t i = 0; i < queues_.size(); ++i) start_area(i);
   return answer;
 }
 
-Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number) {
+Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number,
+                           std::uint64_t session) {
   auto port = make_port(number, frontend.queues.size());
   if (!port) return port.error();
   Worker& worker = host_.least_loaded();
@@ -43,28 +53,36 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   if (!queue) return queue.error();
   const EvtchnPort channel = (*queue)->tx_port();
   place(worker, std::move(*queue));
+  Placed& placed = queues_.back();
   // The governor counts a vif's areas once all are there: those before this one are counted here.
   if (!host_.governor.has_room(offered_bytes(std::span(frontend.queues).first(number + 1))))
     return error("no room for it in what the areas of this host may take (hushring/area-budget)");
 
   const std::size_t queues = frontend.queues.size();
-  auto areas =
-      QueueAreas::begin({.loop = host_.loop,
-                         .store = host_.store,
-                         .grants = host_.grants,
-                         .vif = id_,
-                         .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
-                         .frontend = xenstore::queue_path(frontend_, number, queues),
-                         .port = channel,
-                         .max_pages = max_area_pages(),
-                         .name = queue_name(*this, number, queues),
-                         .on_end =
-                             [this, number](SwitchEnd end, const std::string& why) {
-                               host_.governor.ended({id_, number}, end, why);
-                             }},
-                        *frontend.queues[number].area);
+  if (!frontend.queues[number].area) return error("its keys name no area", EINVAL);
+  QueueAreas::Setup setup{.loop = host_.loop,
+                          .store = host_.store,
+                          .grants = host_.grants,
+                          .vif = id_,
+                          .directory = xenstore::queue_path(xenstore::backend_path(id_), number, queues),
+                          .frontend = xenstore::queue_path(frontend_, number, queues),
+                          .port = channel,
+                          .max_pages = max_area_pages(),
+                          .name = queue_name(*this, number, queues),
+                          .on_end = [this, number](SwitchEnd end, const std::string& why) {
+                            host_.governor.ended({id_, number}, end, why);
+                          }};
+  const xenstore::AreaAddress& first = *frontend.queues[number].area;
+  if (session_before_) {
+    auto file = open_area_file(host_.inflight->file(id_, number),
+                               area_identity(id_, number, frontend.queues[number], session));
+    if (!file) return file.error();
+    placed.file.emplace(std::move(*file));
+  }
+  auto areas = placed.file ? QueueAreas::resume(std::move(setup), first, placed.file->at)
+                           : QueueAreas::begin(std::move(setup), first);
   if (!areas) return areas.error();
-  queues_.back().areas = std::move(*areas);
+  placed.areas = std::move(*areas);
   if (settings_.values.port == xenstore::PortKind::wire &&
       !area::takes_offloads(queues_.back().areas->header()))
     return error(
@@ -72,13 +90,26 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   return {};
 }
 
-void Vif::start_area(std::size_t number) {
+// Has its queue take up the area that it begins in, or go on where its file says.
+Result<void> Vif::begin_area(std::size_t number, std::uint64_t session) {
   Placed& placed = queues_[number];
   auto& queue = static_cast<AreaQueue&>(*placed.queue);
-  auto& thread = *placed.worker->thread;
-  const area::View view = placed.areas->in_use();
-  // What such a ring cannot take the kernel does before it sends.
-  if (!area::takes_offloads(view.header)) (void)tap_.set_offloads({});
+  AreaQueue::Start start{.area = placed.areas->in_use(),
+                         .file = std::exchange(placed.file, std::nullopt),
+                         .again = session_before_.has_value(),
+                         .staged = placed.areas->staged(),
+                         .left = placed.areas->left()};
+  if (!start.again && host_.inflight) {
+    auto file = make_area_file(host_.inflight->file(id_, number),
+                               area_identity(id_, number, addresses_[number], session), placed.areas->seat());
+    if (file)
+      start.file.emplace(std::move(*file));
+    else
+      spdlog::warn(
+          "{}: queue {}: where its area stands is not kept, it would have to reconnect to a daemon after "
+          "this one: {}",
+          name(), number, file.error().text);
+  }
   const auto moved = [this, number, connection = connects_, post = on_control()] {
     post([this, number, connection] {
       if (connection == connects_ && number < queues_.size()) queues_[number].areas->moved();
@@ -87,15 +118,25 @@ void Vif::start_area(std::size_t number) {
   const auto stirs = [this, number, post = on_control()] {
     post([this, number] { host_.governor.stirs({id_, number}); });
   };
-  thread.call([&] {
-    queue.begin(view, timeouts(), reports_of(number), moved, stirs);
-    queue.start();
-  });
+  return placed.worker->thread->call(
+      [&] { return queue.begin(std::move(start), timeouts(), reports_of(number), moved, stirs); });
+}
+
+void Vif::start_area(std::size_t number) {
+  Placed& placed = queues_[number];
+  auto& queue = static_cast<AreaQueue&>(*placed.queue);
+  auto& thread = *placed.worker->thread;
+  // What such a ring cannot take the kernel does before it sends.
+  if (!area::takes_offloads(placed.areas->header())) (void)tap_.set_offloads({});
+  thread.call([&] { queue.start(); });
   set_limits(placed);
   placed.areas->serve(
-      {.stage = [&thread, &queue](const area::View& next) { thread.call([&] { queue.stage(next); }); },
+      {.stage = [&thread, &queue](const area::View& next,
+                                  const area::Seat& seat) { thread.call([&] { queue.stage(next, seat); }); },
        .unstage = [&thread,
-                   &queue](bool withdrawn) { return thread.call([&] { return queue.unstage(withdrawn); }); }},
+                   &queue](bool withdrawn) { return thread.call([&] { return queue.unstage(withdrawn); }); },
+       .forget_left = [&thread, &queue] { thread.call([&] { queue.forget_left(); }); },
+       .advises = [&thread, &queue](std::uint32_t advice) { thread.call([&] { queue.advises(advice); }); }},
       settings_.values.area_stall);
   const auto sample = [&thread, &queue] {
     const auto asked = thread.call([&] { return queue.demands(); });

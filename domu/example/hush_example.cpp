@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <utility>
 
 #include "domu/library/direct_vif.hpp"
 
@@ -73,14 +74,14 @@ class Traffic {
     return {.frames = receives_, .room = sends_ && left_to_send() != 0 ? options_.size : 0};
   }
   [[nodiscard]] bool finished() const {
-    return receives_ ? good_ + wrong_ >= options_.frames : left_to_send() == 0;
+    return receives_ ? good_ + wrong_ + lost_ >= options_.frames : left_to_send() == 0;
   }
   [[nodiscard]] bool fine() const { return wrong_ == 0; }
   void report(const DirectVif& vif) const {
     const relay::EndCounters& counted = vif.counters();
     std::cout << "sent " << counted.out.packets.get() << " received " << counted.in.packets.get() << " wrong "
-              << wrong_ << " lost with connections " << lost_with_connections_ << " connects "
-              << vif.connects() << " events sent "
+              << wrong_ << " lost " << lost_ << " doubled " << doubled_ << " lost with connections "
+              << lost_with_connections_ << " connects " << vif.connects() << " events sent "
               << counted.out.notifies_sent.get() + counted.in.notifies_sent.get() << " sleeps "
               << counted.in.sleeps.get() << std::endl;
   }
@@ -89,7 +90,8 @@ class Traffic {
   [[nodiscard]] std::uint64_t under_way() const { return sends_ && receives_ ? sent_ - seen_ : 0; }
   // What is sent and not yet seen on this connection counts as sent; what went down with another does not.
   [[nodiscard]] std::uint64_t left_to_send() const {
-    return options_.frames - std::min(options_.frames, receives_ ? good_ + wrong_ + under_way() : all_sent_);
+    return options_.frames -
+           std::min(options_.frames, receives_ ? good_ + wrong_ + lost_ + under_way() : all_sent_);
   }
 
   bool send(AreaLink& link) {
@@ -110,16 +112,28 @@ class Traffic {
   bool receive(AreaLink& link) {
     area::Frame frame;
     std::uint32_t done = 0;
-    for (; done < options_.burst && link.peek(frame); ++done)
-      ++(carries(frame.bytes, seen_++) ? good_ : wrong_);
+    for (; done < options_.burst && link.peek(frame); ++done) take(frame.bytes);
     link.release();
     return done != 0;
+  }
+
+  // A back end that died and went on loses some that it had not given yet, or doubles one: then the numbers
+  // jump.
+  void take(std::span<const std::byte> bytes) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, bytes.data(), std::min(bytes.size(), sizeof number));
+    if (sends_ && number > seen_ && number < sent_ && carries(bytes, number))
+      lost_ += number - std::exchange(seen_, number);
+    if (sends_ && number < seen_ && carries(bytes, number))
+      ++doubled_;
+    else
+      ++(carries(bytes, seen_++) ? good_ : wrong_);
   }
 
   Options options_;
   bool sends_, receives_;
   std::uint64_t sent_ = 0, seen_ = 0;  // on this connection
-  std::uint64_t all_sent_ = 0, good_ = 0, wrong_ = 0, lost_with_connections_ = 0;
+  std::uint64_t all_sent_ = 0, good_ = 0, wrong_ = 0, lost_ = 0, doubled_ = 0, lost_with_connections_ = 0;
 };
 
 int run(const Options& options, bool sends, bool receives) {

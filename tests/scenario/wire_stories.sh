@@ -37,6 +37,13 @@ story_wire() {
   check only-unplugged-drops same "$(dropped_but vif1.0 area_unplugged) $(dropped_but vif2.0 area_unplugged)" "0 0"
   host_guest 3 >/dev/null
   check third-end-refused same "$(show_of vif3.0 "d['mode'], d['area_refused']")" "('netif', 'wire 7 has two ends already: give these two vifs a number of their own')"
+  # What lies in the hop dies with the daemon; the areas on both sides go on.
+  woken=$(times_said frontd-1 serving)$(times_said frontd-2 serving)
+  host_signal backd KILL
+  host_stop backd
+  host_backd --threads 2 || return 1
+  check after-a-kill eventually between 20
+  check unseen-by-both same "$(times_said frontd-1 serving)$(times_said frontd-2 serving)" "$woken"
   host_signal frontd-2 KILL
   host_stop frontd-2
   check drops-without-the-other eventually drops_unplugged

@@ -54,9 +54,12 @@ class BackAreas : public ::testing::Test {
                                          {Gref{first_.gref}, first_.header.pages});
     areas_ = std::move(*areas);
     back_.emplace(area::back_side(areas_->in_use()));
-    areas_->serve({.stage = [this](const area::View& next) { back_->stage(area::back_side(next)); },
-                   .unstage = [this](bool withdrawn) { return back_->unstage(withdrawn); }},
-                  1ms);
+    areas_->serve(
+        {.stage = [this](const area::View& next, const area::Seat&) { back_->stage(area::back_side(next)); },
+         .unstage = [this](bool withdrawn) { return back_->unstage(withdrawn); },
+         .forget_left = [] {},
+         .advises = [](std::uint32_t) {}},
+        1ms);
     maps_ = xen_.maps();
   }
   ~BackAreas() override {
