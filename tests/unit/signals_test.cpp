@@ -1,0 +1,136 @@
+// Does any signal end the process, cut a call, or get lost? Each in a process of its own (death tests): what
+// is blocked in the test's own process stays blocked.
+#include "common/event/signals.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+namespace hush::event {
+namespace {
+
+class SignalsDeathTest : public testing::Test {
+ protected:
+  SignalsDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+};
+
+// What ends a process, or means nothing to it, as an admin or a program may send it.
+const std::array kSignals = {SIGHUP,  SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2,   SIGCHLD,  SIGTSTP, SIGTTIN,
+                             SIGTTOU, SIGURG,  SIGXCPU, SIGXFSZ, SIGVTALRM, SIGWINCH, SIGPROF, SIGIO};
+
+// All are sent while a thread of the process works; then SIGTERM. Ends with the number of those that were
+// seen.
+[[noreturn]] void take_all() {
+  Signals::hold();
+  boost::asio::io_context loop;
+  const auto keep_running = boost::asio::make_work_guard(loop);
+  std::array<bool, 65> seen{};
+  Signals::Actions actions;
+  actions.on_signal = [&](int signal) {
+    seen.at(static_cast<std::size_t>(signal)) = true;
+    if (signal == SIGTERM) loop.stop();
+  };
+  actions.bound = std::chrono::minutes(1);
+  const auto signals = Signals::take(loop, actions);
+  if (!signals) std::_Exit(101);
+  std::thread sender([] {
+    for (int round = 0; round < 100; ++round) {
+      for (const int signal : kSignals) ::kill(getpid(), signal);
+      for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) ::kill(getpid(), signal);
+    }
+    ::kill(getpid(), SIGTERM);
+  });
+  loop.run();
+  sender.join();
+  int count = 0;
+  for (const bool one : seen) count += one;
+  std::_Exit(count);
+}
+
+TEST_F(SignalsDeathTest, NoneEndsItAndEachIsSeen) {
+  const int all = static_cast<int>(kSignals.size()) + SIGRTMAX - SIGRTMIN + 1 + 1;
+  EXPECT_EXIT(take_all(), testing::ExitedWithCode(all), "");
+}
+
+// A loop that never comes back, as one that waits for a xenstored that is gone.
+[[noreturn]] void be_stuck(int signal) {
+  Signals::hold();
+  boost::asio::io_context loop;
+  Signals::Actions actions;
+  actions.on_signal = [](int) { std::_Exit(102); };
+  actions.on_late = [] { std::fputs("held up", stderr); };
+  actions.bound = std::chrono::milliseconds(1);
+  const auto signals = Signals::take(loop, actions);
+  if (!signals) std::_Exit(101);
+  ::kill(getpid(), SIGHUP);  // is no reason to end
+  ::kill(getpid(), signal);
+  for (;;) ::pause();
+}
+
+TEST_F(SignalsDeathTest, AStopIsBounded) {
+  EXPECT_EXIT(be_stuck(SIGTERM), testing::ExitedWithCode(0), "held up");
+  EXPECT_EXIT(be_stuck(SIGINT), testing::ExitedWithCode(0), "held up");
+}
+
+// Signals that are no stop have no bound: the thread comes back for the next one.
+[[noreturn]] void be_asked_twice() {
+  Signals::hold();
+  boost::asio::io_context loop;
+  const auto keep_running = boost::asio::make_work_guard(loop);
+  Signals::Actions actions;
+  actions.on_signal = [](int signal) {
+    if (signal == SIGUSR1) std::_Exit(7);
+    ::kill(getpid(), SIGUSR1);
+  };
+  actions.bound = std::chrono::milliseconds(0);
+  const auto signals = Signals::take(loop, actions);
+  ::kill(getpid(), SIGHUP);
+  loop.run();
+  std::_Exit(102);
+}
+
+TEST_F(SignalsDeathTest, OthersAreNoStop) {
+  EXPECT_EXIT(be_asked_twice(), testing::ExitedWithCode(7), "");
+}
+
+// One that stops in good time is not ended by the bound, and leaves no thread.
+[[noreturn]] void stop_in_time() {
+  Signals::hold();
+  {
+    boost::asio::io_context loop;
+    const auto keep_running = boost::asio::make_work_guard(loop);
+    Signals::Actions actions;
+    actions.on_signal = [&](int) { loop.stop(); };
+    actions.on_late = [] { std::_Exit(102); };
+    actions.bound = std::chrono::minutes(10);
+    const auto signals = Signals::take(loop, actions);
+    ::kill(getpid(), SIGTERM);
+    loop.run();
+  }
+  std::_Exit(7);
+}
+
+TEST_F(SignalsDeathTest, AStopInTimeEndsAsItLikes) {
+  EXPECT_EXIT(stop_in_time(), testing::ExitedWithCode(7), "");
+}
+
+// To have a core of a daemon that hangs.
+[[noreturn]] void be_asked_for_a_core() {
+  Signals::hold();
+  ::kill(getpid(), SIGQUIT);
+  std::_Exit(7);
+}
+
+TEST_F(SignalsDeathTest, ACoreCanBeHad) {
+  EXPECT_EXIT(be_asked_for_a_core(), testing::KilledBySignal(SIGQUIT), "");
+}
+
+}  // namespace
+}  // namespace hush::event
