@@ -4,8 +4,8 @@
 
 inflight_files() { find "$host_run/inflight" -type f | wc -l; }
 inflight_of() { stat_of vif1.0 "s['inflight']['$1']"; }
-die_and_rise() { # die_and_rise [SIGNAL]
-  host_signal backd "${1:-KILL}"
+die_and_rise() {
+  host_signal backd KILL
   host_stop backd
   host_backd
 }
