@@ -75,21 +75,24 @@ void Signals::run() {
     }
     (void)::poll(wanted.data(), wanted.size(), wait);
     if (wanted[1].revents != 0) return;
-    if (wanted[0].revents != 0) read_all();
+    if (wanted[0].revents != 0) read_some();
   }
 }
 
-void Signals::read_all() {
+// A bufferful: signals that are queued may come faster than they are read, and those that are here are to be
+// acted on all the same. The kernel gives those of low numbers first.
+void Signals::read_some() {
   std::array<signalfd_siginfo, 64> infos;
+  const ssize_t got = ::read(signals_fd_, infos.data(), sizeof infos);
+  if (got <= 0) return;
   std::uint64_t came = 0;
-  for (ssize_t got; (got = ::read(signals_fd_, infos.data(), sizeof infos)) > 0;)
-    for (const auto& info : std::span(infos).first(static_cast<std::size_t>(got) / sizeof infos[0]))
-      if (info.ssi_signo >= 1 && info.ssi_signo <= kLast) came |= std::uint64_t{1} << (info.ssi_signo - 1);
+  for (const auto& info : std::span(infos).first(static_cast<std::size_t>(got) / sizeof infos[0]))
+    if (info.ssi_signo >= 1 && info.ssi_signo <= kLast) came |= std::uint64_t{1} << (info.ssi_signo - 1);
   const auto has = [&](int signal) { return (came >> (signal - 1) & 1) != 0; };
   if (late_ == Clock::time_point::max() && (has(SIGTERM) || has(SIGINT)))
     late_ = Clock::now() + actions_.bound;
   // One for all that the loop has not seen: a flood of signals is no flood of work.
-  if (came != 0 && came_.fetch_or(came) == 0) boost::asio::post(loop_, [this] { act(); });
+  if (came_.fetch_or(came) == 0) boost::asio::post(loop_, [this] { act(); });
 }
 
 void Signals::act() {

@@ -43,7 +43,7 @@ class Signals {
   using Clock = std::chrono::steady_clock;
   Signals(boost::asio::io_context& loop, Actions actions, int signals, int ended);
   void run();
-  void read_all();
+  void read_some();
   void act();
 
   boost::asio::io_context& loop_;

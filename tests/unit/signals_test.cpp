@@ -59,6 +59,33 @@ TEST_F(SignalsDeathTest, NoneEndsItAndEachIsSeen) {
   EXPECT_EXIT(take_all(), testing::ExitedWithCode(all), "");
 }
 
+// Signals that are queued, faster than they can be read: a stop is seen among them.
+[[noreturn]] void stop_in_a_storm() {
+  Signals::hold();
+  boost::asio::io_context loop;
+  const auto keep_running = boost::asio::make_work_guard(loop);
+  Signals::Actions actions;
+  actions.on_signal = [](int signal) {
+    if (signal == SIGTERM) std::_Exit(7);
+  };
+  actions.bound = std::chrono::minutes(10);
+  const auto signals = Signals::take(loop, actions);
+  const auto storm = [] {
+    for (int i = 0;; ++i) {
+      ::kill(getpid(), SIGRTMAX);
+      if (i == 10000) ::kill(getpid(), SIGTERM);
+    }
+  };
+  std::thread(storm).detach();
+  std::thread(storm).detach();
+  loop.run();
+  std::_Exit(102);
+}
+
+TEST_F(SignalsDeathTest, AStormHidesNoStop) {
+  EXPECT_EXIT(stop_in_a_storm(), testing::ExitedWithCode(7), "");
+}
+
 // A loop that never comes back, as one that waits for a xenstored that is gone.
 [[noreturn]] void be_stuck(int signal) {
   Signals::hold();
