@@ -3,6 +3,7 @@
 #include "common/event/signals.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,13 +23,19 @@ class SignalsDeathTest : public testing::Test {
   SignalsDeathTest() { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
 
+// In the process of a death test, which goes with its parent whatever becomes of it.
+void begin() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  Signals::hold();
+}
+
 // What ends a process, or means nothing to it, as an admin or a program may send it.
 const std::array kSignals = {SIGHUP,  SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2,   SIGCHLD,  SIGTSTP, SIGTTIN,
                              SIGTTOU, SIGURG,  SIGXCPU, SIGXFSZ, SIGVTALRM, SIGWINCH, SIGPROF, SIGIO};
 
 // All are sent again and again while the loop runs, until each was seen; then it is told to stop.
 [[noreturn]] void take_all() {
-  Signals::hold();
+  begin();
   boost::asio::io_context loop;
   const auto keep_running = boost::asio::make_work_guard(loop);
   std::set<int> missing(kSignals.begin(), kSignals.end());
@@ -57,7 +64,7 @@ TEST_F(SignalsDeathTest, NoneEndsItAndEachIsSeen) {
 
 // Signals that are queued, faster than they can be read: a stop is seen among them.
 [[noreturn]] void stop_in_a_storm() {
-  Signals::hold();
+  begin();
   boost::asio::io_context loop;
   const auto keep_running = boost::asio::make_work_guard(loop);
   Signals::Actions actions;
@@ -84,7 +91,7 @@ TEST_F(SignalsDeathTest, AStormHidesNoStop) {
 
 // A loop that never comes back, as one that waits for a xenstored that is gone.
 [[noreturn]] void be_stuck(int signal) {
-  Signals::hold();
+  begin();
   boost::asio::io_context loop;
   Signals::Actions actions;
   actions.on_signal = [](int) { std::_Exit(102); };
@@ -104,7 +111,7 @@ TEST_F(SignalsDeathTest, AStopIsBounded) {
 
 // Signals that are no stop have no bound: the thread comes back for the next one.
 [[noreturn]] void be_asked_twice() {
-  Signals::hold();
+  begin();
   boost::asio::io_context loop;
   const auto keep_running = boost::asio::make_work_guard(loop);
   Signals::Actions actions;
@@ -125,7 +132,7 @@ TEST_F(SignalsDeathTest, OthersAreNoStop) {
 
 // One that stops in good time is not ended by the bound, and leaves no thread.
 [[noreturn]] void stop_in_time() {
-  Signals::hold();
+  begin();
   {
     boost::asio::io_context loop;
     const auto keep_running = boost::asio::make_work_guard(loop);
@@ -146,7 +153,7 @@ TEST_F(SignalsDeathTest, AStopInTimeEndsAsItLikes) {
 
 // To have a core of a daemon that hangs.
 [[noreturn]] void be_asked_for_a_core() {
-  Signals::hold();
+  begin();
   ::kill(getpid(), SIGQUIT);
   std::_Exit(7);
 }
