@@ -5,12 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstring>
 #include <thread>
 
 #include "common/event/cpu_list.hpp"
+#include "common/event/signals.hpp"
 #include "common/poll/wake_cost.hpp"
 #include "common/telemetry/control_server.hpp"
 #include "dom0/control.hpp"
@@ -58,6 +58,27 @@ Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId se
   return workers;
 }
 
+constexpr auto kStopBound = std::chrono::seconds(5);
+
+Result<std::unique_ptr<event::Signals>> take_signals(boost::asio::io_context& loop,
+                                                     std::function<void()> look_again) {
+  event::Signals::Actions actions;
+  actions.bound = kStopBound;
+  actions.on_signal = [&loop, look_again = std::move(look_again)](int signal) {
+    if (signal == SIGHUP) return look_again();
+    if (signal != SIGTERM && signal != SIGINT) return spdlog::debug("ignored: signal {}", signal);
+    spdlog::info("stopping on {}; connected guests keep their state and wait", sigdescr_np(signal));
+    loop.stop();
+  };
+  actions.on_late = [] {
+    spdlog::warn(
+        "told to stop {} s ago and held up since (by xenstored?): ends as it stands, and nothing is lost by "
+        "it",
+        kStopBound.count());
+  };
+  return event::Signals::take(loop, std::move(actions));
+}
+
 Result<void> serve(const Options& options) {
   if (auto clear = dom0::check_no_kernel_netback(); !clear) return clear;
   const auto lock = dom0::lock_run_directory(options.run_directory);
@@ -66,12 +87,9 @@ Result<void> serve(const Options& options) {
   if (!alone) return alone.error();
 
   boost::asio::io_context loop{1};
-  boost::asio::signal_set signals(loop, SIGTERM, SIGINT);
-  signals.async_wait([&](const boost::system::error_code& failed, int signal) {
-    if (failed) return;
-    spdlog::info("stopping on {}; connected guests keep their state and wait", sigdescr_np(signal));
-    loop.stop();
-  });
+  std::function<void()> look_again = [] {};
+  const auto signals = take_signals(loop, [&] { look_again(); });
+  if (!signals) return signals.error();
 
   auto store = xenstore::Client::open(loop);
   if (!store) return store.error();
@@ -105,6 +123,7 @@ Result<void> serve(const Options& options) {
       [&](const nlohmann::json& request) { return control.answer(request); });
   if (!socket) return socket.error();
   if (auto watching = manager.start(); !watching) return watching;
+  look_again = [&manager] { manager.look_again(); };
   spdlog::info("ready: {} data thread{}, a sleep and wake-up costs {} us", options.threads,
                options.threads == 1 ? "" : "s",
                std::chrono::duration_cast<std::chrono::microseconds>(*wake_cost).count());
@@ -115,6 +134,7 @@ Result<void> serve(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  event::Signals::hold();
   umask(077);  // what this makes (lock, socket, captures of guests' traffic) is its owner's alone
   Options options;
   CLI::App app{

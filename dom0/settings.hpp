@@ -25,6 +25,9 @@ class Settings {
   // on_change is called when something in the tree may have changed, and once soon.
   Result<void> watch(std::function<void()> on_change);
 
+  // As if all of the tree had changed. What is wrong with a value is said anew.
+  void read_again() { on_tree(""); }
+
   // What holds for a vif now. Fails where the store cannot be read.
   Result<xenstore::Resolved> of(xenstore::VifId id);
   [[nodiscard]] const xenstore::Origin& log_level() const { return log_level_; }

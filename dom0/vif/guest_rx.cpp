@@ -40,7 +40,7 @@ GuestRx::GuestRx(netif::RxBack ring, DomId peer, int tap, const xenstore::Featur
       backlog_(share.steering ? &share.steering->backlog(share.number) : nullptr),
       held_bytes_(kMaxFrame) {}
 
-Pass GuestRx::run(bool& notify) {
+Pass GuestRx::run(const Tell& tell) {
   const auto pending = ring_.pending();
   if (!pending) {
     fault_ = "guest_rx ring index impossible";
@@ -61,7 +61,7 @@ Pass GuestRx::run(bool& notify) {
   copy_out(frames);
   answer(frames);
   counters_.guest_rx.count_batch(count);
-  notify = ring_.publish();
+  tell(ring_.publish());
   return Pass::moved;
 }
 

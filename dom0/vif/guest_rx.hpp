@@ -29,9 +29,9 @@ class GuestRx {
   GuestRx(netif::RxBack ring, DomId peer, int tap, const xenstore::Features& frontend, BatchMemory& memory,
           QueueCounters& counters, const VifShare& share);
 
-  // One batch. notify is set where the guest wants an event. idle with starved(): nothing is to be read from
+  // One batch. idle with starved(): nothing is to be read from
   // the TAP until the guest posts slots.
-  Pass run(bool& notify);
+  Pass run(const Tell& tell);
   // A frame is in hand, and the guest has posted fewer slots than it needs.
   [[nodiscard]] bool starved() const { return holding_; }
   // Slots that the guest did not have for the last frame that needed them; 0: it had enough.

@@ -37,7 +37,7 @@ GuestTx::GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, Q
       inflight_(std::move(inflight)),
       head_{} {}
 
-Pass GuestTx::run(bool& notify) {
+Pass GuestTx::run(const Tell& tell) {
   short_of_credit_ = false;
   const auto pending = ring_.pending();
   if (!pending) {
@@ -74,14 +74,23 @@ Pass GuestTx::run(bool& notify) {
     slot += packet.slots;
   }
   counters_.guest_tx.count_batch(packets);
-  // Only now: an answer takes its request's slot. A daemon that is killed before the publication is followed
-  // by one that reads these slots again where it has no file, so they are to be requests for as long as can
-  // be.
-  if (inflight_)
-    inflight_->commit(slot, [&] { notify = publish(packets); });
-  else
-    notify = publish(packets);
+  commit(packets, slot, tell);
   return Pass::moved;
+}
+
+// From done to answered: the file says so, the answers are published, the guest is told. No signal cuts it
+// (event::DataThread); a kill may, and the daemon after it finishes what is left (common/inflight/README.md).
+//
+// Only here: an answer takes its request's slot. A daemon that is killed before the publication is followed
+// by one that reads these slots again where it has no file, so they are to be requests for as long as can be.
+void GuestTx::commit(std::size_t packets, std::size_t slots, const Tell& tell) {
+  bool wanted = false;
+  const auto answer_all = [&] { wanted = publish(packets); };
+  if (inflight_)
+    inflight_->commit(slots, answer_all);
+  else
+    answer_all();
+  tell(wanted);
 }
 
 bool GuestTx::publish(std::size_t packets) {

@@ -2,6 +2,7 @@
 // answer, publish once.
 #pragma once
 #include <array>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -17,6 +18,9 @@
 #include "dom0/vif/tx_inflight.hpp"
 
 namespace hush::dom0 {
+
+// Called for each publication: the peer is to get an event for it where that was wanted.
+using Tell = std::function<void(bool wanted)>;
 
 // What a pass over a ring ended with.
 enum class Pass : std::uint8_t {
@@ -48,8 +52,8 @@ class GuestTx {
   GuestTx(netif::TxBack ring, DomId peer, int tap, BatchMemory& memory, QueueCounters& counters,
           MulticastFilter& multicast, std::unique_ptr<TxInflight> inflight = nullptr);
 
-  // One batch: at most a ringful. notify is set where the guest wants an event for the answers.
-  Pass run(bool& notify);
+  // One batch: at most a ringful.
+  Pass run(const Tell& tell);
   // For the next request. True: there is one already, and no event will come for it.
   [[nodiscard]] bool ask_for_event() { return ring_.final_check(); }
   // Requests taken from the ring so far, modulo 2^32.
@@ -72,7 +76,8 @@ class GuestTx {
   // Of the packet that begins there the daemon before knew what came of it: only its answer is owed.
   [[nodiscard]] bool known(std::size_t slot) const { return inflight_ && inflight_->known(slot); }
   void copy_in(std::size_t packets);
-  bool publish(std::size_t packets);
+  void commit(std::size_t packets, std::size_t slots, const Tell& tell);
+  [[nodiscard]] bool publish(std::size_t packets);
   void deliver(netif::TxPacket& packet, std::size_t first_slot);
   [[nodiscard]] netif::TxFault change_multicast(const netif::MulticastChange& change);
   [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_slot);

@@ -121,10 +121,10 @@ void NetifQueue::wake() {
 std::uint64_t NetifQueue::turn() {
   const auto packets = [this] { return counters_.guest_tx.packets.get() + counters_.guest_rx.packets.get(); };
   const std::uint64_t before = packets();
-  const bool sent = pass(tx_, tx_port_, counters_.guest_tx);
+  const bool sent = pass(tx_, tell_of_tx_);
   const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
   const auto delivered = counters_.guest_rx.batches.get();
-  const bool received = pass(rx_, rx_port_, counters_.guest_rx);
+  const bool received = pass(rx_, tell_of_rx_);
   const bool fed = counters_.guest_rx.batches.get() != delivered || rx_.wanted() == 0;
   if (fed && stall_.fed()) reports_.stall({});
   if (rx_.starved()) watch_backlog();  // a guest that sends without end never rests
@@ -214,12 +214,9 @@ void NetifQueue::on_backlog_timer() {
 }
 
 template <class Direction>
-bool NetifQueue::pass(Direction& direction, EvtchnPort port, DirectionCounters& counters) {
+bool NetifQueue::pass(Direction& direction, const Tell& tell) {
   if (failed_) return false;
-  const auto before = counters.batches.get();
-  bool wanted = false;
-  const Pass pass = direction.run(wanted);
-  if (counters.batches.get() != before) notify(port, wanted, counters);
+  const Pass pass = direction.run(tell);
   if (pass == Pass::fault) fail(direction.fault());
   return pass == Pass::moved;
 }

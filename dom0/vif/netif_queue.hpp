@@ -55,9 +55,9 @@ class NetifQueue final : public Queue, private event::Served {
   void watch_backlog();
   void arm_backlog_timer();
   void on_backlog_timer();
-  // A pass of one direction and the event that it owes. True: it moved something.
+  // A pass of one direction. True: it moved something.
   template <class Direction>
-  bool pass(Direction& direction, EvtchnPort port, DirectionCounters& counters);
+  bool pass(Direction& direction, const Tell& tell);
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
   void notify_both();
   void fail(std::string_view reason);
@@ -74,6 +74,8 @@ class NetifQueue final : public Queue, private event::Served {
   const TxResumed resumed_;
   GuestTx tx_;
   GuestRx rx_;
+  const Tell tell_of_tx_ = [this](bool wanted) { notify(tx_port_, wanted, counters_.guest_tx); };
+  const Tell tell_of_rx_ = [this](bool wanted) { notify(rx_port_, wanted, counters_.guest_rx); };
   event::FdWatcher tap_watcher_;
   boost::asio::steady_timer look_again_timer_;
   boost::asio::steady_timer credit_timer_;

@@ -25,6 +25,23 @@ Result<void> VifManager::start() {
   return host_.store.watch(xenstore::key::kBackendVif, [this](const std::string& path) { on_change(path); });
 }
 
+void VifManager::look_again() {
+  again_ = true;
+  if (again_timer_runs_) return;
+  again_ = false;
+  spdlog::info("looking at all of xenstore again");
+  host_.settings.read_again();
+  rescan_ = true;
+  settle_later();
+  again_timer_runs_ = true;
+  again_timer_.expires_after(kLookAgainEvery);
+  again_timer_.async_wait([this](const boost::system::error_code& failed) {
+    if (failed) return;
+    again_timer_runs_ = false;
+    if (again_) look_again();
+  });
+}
+
 void VifManager::learn_later() {
   learn_timer_.expires_after(kLearnEvery);
   learn_timer_.async_wait([this](const boost::system::error_code& failed) {

@@ -12,15 +12,20 @@ namespace hush::dom0 {
 
 class VifManager {
  public:
+  // How often all is looked at again, at most.
+  static constexpr std::chrono::milliseconds kLookAgainEvery{100};
   // How often what the vifs use is learned, and written.
   static constexpr std::chrono::minutes kLearnEvery{1};
 
-  explicit VifManager(Host& host) : host_(host), learn_timer_(host.loop) {}
+  explicit VifManager(Host& host) : host_(host), learn_timer_(host.loop), again_timer_(host.loop) {}
 
   // Watches backend/vif and the settings, and takes up what is there.
   Result<void> start();
 
   [[nodiscard]] const std::map<xenstore::VifId, std::unique_ptr<Vif>>& vifs() const { return vifs_; }
+  // Looks at the whole store as if all of it had changed: vifs, front ends, settings. Soon, where that was
+  // done a moment ago.
+  void look_again();
   // By "vif3.0"; null where there is none.
   [[nodiscard]] Vif* find(const std::string& name) const;
   // Has a vif take what an admin has set now.
@@ -43,6 +48,9 @@ class VifManager {
 
   Host& host_;
   boost::asio::steady_timer learn_timer_;
+  boost::asio::steady_timer again_timer_;  // runs after a look
+  bool again_timer_runs_ = false;
+  bool again_ = false;  // asked for while it ran
   std::map<xenstore::VifId, std::unique_ptr<Vif>> vifs_;
   std::map<std::string, std::string> captures_;  // by vif name, until it is connected
   // A toolstack writes a vif's nodes one event each, a guest its state as often as it likes (XSA-349): the

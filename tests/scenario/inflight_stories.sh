@@ -139,3 +139,92 @@ on_small_disk() {
   check read-only host_wait backd "are not kept for a daemon after this one: cannot write to .*/inflight: Read-only file system"
   check read-only-served pings 1 20
 }
+
+# storm_of_signals PID COUNT: every signal that can be held back, in turn; those in real time are queued, each of them.
+storm_of_signals() {
+  python3 - "$1" "$2" <<'PYTHON'
+import ctypes, os, signal, sys, time
+pid, count = int(sys.argv[1]), int(sys.argv[2])
+libc = ctypes.CDLL(None, use_errno=True)
+never = {signal.SIGKILL, signal.SIGSTOP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT, signal.SIGABRT, signal.SIGSEGV,
+         signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS, signal.SIGCONT}
+kinds = [n for n in range(1, 65) if n not in never and n not in (32, 33)]
+threads = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+for i in range(count):
+    kind = kinds[i % len(kinds)]
+    if kind < 32 and i % 2:  # at one thread, the data thread in its turn
+        libc.tgkill(pid, threads[i // 2 % len(threads)], kind)
+        continue
+    while True:
+        try:
+            os.kill(pid, kind)
+            break
+        except BlockingIOError:  # so many are queued that there is no room
+            time.sleep(0.001)
+        except ProcessLookupError:
+            sys.exit("it is gone")
+print(count, "signals of", len(kinds), "kinds at", len(threads), "threads")
+PYTHON
+}
+# Whatever left the guest's network code arrived at the TAP: no packet was lost on the way.
+nothing_lost() {
+  local tries guests ours kernels
+  for tries in $(seq 20); do
+    guests=$(in_netns 1 cat /sys/class/net/eth0/statistics/tx_packets)
+    ours=$(stat_of vif1.0 "s['guest_tx']['packets']")
+    kernels=$(in_netns 0 cat /sys/class/net/vif1.0/statistics/rx_packets)
+    [ "$guests $ours" = "$ours $kernels" ] && return
+  done
+  echo "try $tries: the guest's $guests, ours $ours, the kernel's $kernels"
+  return 1
+}
+
+more_looks_than() { [ "$(said "looking at all of xenstore again")" -gt "$1" ]; }
+
+# A hundred thousand signals under traffic: none ends it, none costs a packet, none leaves an array half updated.
+story_signals() {
+  local flood looks before storm
+  host_up 1 || return 1
+  host_guest 1 && flood -P 2 || return 1
+  flooded 20000000 || return 1
+  before=$(stat_of vif1.0 "s['guest_tx']['bytes']")
+  check storm storm_of_signals "$(cat "$host_pids/backd")" "${HUSH_SIGNALS:-100000}"
+  check traffic-went-on flooded "$((before + 20000000))"
+  looks=$(said "looking at all of xenstore again")
+  check looked-again [ "$looks" -gt 0 ]
+  check a-flood-of-signals-is-none-of-looks [ "$looks" -lt 1000 ]
+  no_flood
+  check nothing-lost nothing_lost
+  check no-drops same "$(stat_of vif1.0 "sum(s['drops']['guest_tx'].values())")" 0
+
+  flood -P 2 || return 1
+  flooded 20000000 || return 1
+  storm_of_signals "$(cat "$host_pids/backd")" 10000000 >/dev/null 2>&1 & # as many as there are until it is killed
+  storm=$!
+  eventually more_looks_than "$looks" || return 1
+  die_and_rise || return 1
+  wait "$storm"
+  check killed-in-a-storm host_wait backd "goes on where its in-flight file says"
+  check none-refused stat_of vif1.0 "1/(s['inflight']['refused'] + s['inflight']['missing'] == 0)"
+  no_flood
+  check ping-after pings 1 50
+  check guest-saw-nothing saw_nothing
+
+  # What was written while nobody watched is found; here: nothing was, and all goes on.
+  host_signal backd HUP
+  check hup host_wait backd "looking at all of xenstore again"
+  check hup-costs-nothing pings 1 50
+
+  # xenstored says nothing any more: the stop is bounded, and the next daemon goes on.
+  kill -STOP "$(cat "$SIMXEN_DIR/store.pid")"
+  host_signal backd HUP # it waits for the store from here on
+  host_signal backd TERM
+  host_end backd
+  check stops-though-the-store-is-frozen same $? 0
+  check said-so grep -q "told to stop 5 s ago and held up since" "$host_logs/backd.log"
+  kill -CONT "$(cat "$SIMXEN_DIR/store.pid")"
+  host_backd || return 1
+  check taken-over host_wait backd "goes on where its in-flight file says"
+  check ping-at-last pings 1 50
+  check guest-saw-nothing-at-all saw_nothing
+}

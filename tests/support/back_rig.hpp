@@ -129,8 +129,7 @@ class BackRig {
   template <class Direction>
   bool run(Direction& direction) {
     for (int pass = 0; pass < kPasses; ++pass) {
-      bool notify = false;
-      switch (direction.run(notify)) {
+      switch (direction.run([](bool) {})) {
         case dom0::Pass::fault:
           return false;
         case dom0::Pass::idle:
