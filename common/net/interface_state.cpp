@@ -28,11 +28,6 @@ std::string name_of(int index) {
   return index > 0 && if_indextoname(static_cast<unsigned>(index), name.data()) != nullptr ? name.data() : "";
 }
 
-// The kernel gives each interface that is up one of its own, made of its MAC.
-bool is_made_by_the_kernel(rtnl_addr* address) {
-  return rtnl_addr_get_family(address) == AF_INET6 && rtnl_addr_get_scope(address) == RT_SCOPE_LINK;
-}
-
 bool is_link_local(rtnl_route* route) {
   nl_addr* to = rtnl_route_get_dst(route);
   if (rtnl_route_get_family(route) != AF_INET6 || to == nullptr || nl_addr_get_len(to) == 0) return false;
@@ -69,14 +64,15 @@ Result<void> read_addresses(nl_sock* socket, int index, InterfaceState& into) {
   if (const int rc = rtnl_addr_alloc_cache(socket, &all); rc < 0)
     return nl_error("read the addresses of " + into.name, rc);
   for_each<rtnl_addr>(Cache{all}, [&](rtnl_addr* address) {
-    if (rtnl_addr_get_ifindex(address) != index || is_made_by_the_kernel(address)) return;
+    if (rtnl_addr_get_ifindex(address) != index) return;
     nl_object_get(reinterpret_cast<nl_object*>(address));
     into.addresses.emplace_back(address, rtnl_addr_put);
   });
   // The kernel tells of its IPv6 addresses the newest first, and prefers those.
-  const auto ipv6 = std::ranges::stable_partition(
-      into.addresses, [](const auto& address) { return rtnl_addr_get_family(address.get()) != AF_INET6; });
-  std::ranges::reverse(ipv6);
+  const auto ipv6 = std::stable_partition(
+      into.addresses.begin(), into.addresses.end(),
+      [](const auto& address) { return rtnl_addr_get_family(address.get()) != AF_INET6; });
+  std::reverse(ipv6, into.addresses.end());
   return {};
 }
 
@@ -90,7 +86,8 @@ Result<void> read_routes(nl_sock* socket, int index, InterfaceState& into) {
     into.routes.emplace_back(route, rtnl_route_put);
   });
   // A gateway can be named only where a route to it is there.
-  std::ranges::stable_partition(into.routes, [](const auto& route) { return !has_gateway(route); });
+  std::stable_partition(into.routes.begin(), into.routes.end(),
+                        [](const auto& route) { return !has_gateway(route); });
   return {};
 }
 
@@ -110,8 +107,12 @@ int give(nl_sock* socket, int index, const std::string& name, const std::string&
 }
 
 int give(nl_sock* socket, int index, rtnl_route* route) {
-  rtnl_route_nh_set_ifindex(rtnl_route_nexthop_n(route, 0), index);
-  rtnl_route_unset_flags(route, ~static_cast<unsigned>(RTNH_F_ONLINK));
+  rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
+  rtnl_route_nh_set_ifindex(hop, index);
+  // What the kernel has found out, of a link that is down and the like: it takes no route that says so.
+  constexpr unsigned kOfAdmins = RTNH_F_ONLINK;
+  rtnl_route_nh_unset_flags(hop, ~kOfAdmins);
+  rtnl_route_unset_flags(route, ~kOfAdmins);
   return rtnl_route_add(socket, route, NLM_F_EXCL);
 }
 

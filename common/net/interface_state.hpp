@@ -2,8 +2,7 @@
 // takes its place. Over libnl-route (rtnetlink). Control path only.
 //
 // Addresses keep their lifetimes, labels and flags; routes their tables, metrics and sources. The kernel
-// itself makes again, and so nobody moves: link-local IPv6 addresses, table "local", and what routers
-// announce.
+// itself makes again, and so nobody moves: table "local", IPv6 routes of the link, and what routers announce.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -115,6 +115,23 @@ TEST_F(InterfaceStateTest, WhatIsDownStaysDownAndAPortStaysAPort) {
   });
 }
 
+TEST_F(InterfaceStateTest, RoutesMoveWhileTheLinkIsDown) {
+  in_own_namespace([] {
+    auto before = make_tap("old0");
+    run("ip link set old0 up");
+    run("ip address add 10.1.0.2/24 dev old0");
+    run("ip route add default via 10.1.0.1");
+    ASSERT_TRUE(before.set_carrier(false));
+    const auto state = read_interface("old0");
+    ASSERT_TRUE(state) << state.error().text;
+    EXPECT_THAT(output("ip route"), HasSubstr("linkdown"));
+    before.close();
+    const auto after = make_tap("new0");
+    EXPECT_THAT(furnish(after.index(), *state), IsEmpty());
+    EXPECT_THAT(output("ip route"), HasSubstr("default via 10.1.0.1 dev new0"));
+  });
+}
+
 TEST_F(InterfaceStateTest, WhatCannotBeGivenIsSaidAndTheRestIsGiven) {
   in_own_namespace([] {
     auto before = make_tap("old0");
