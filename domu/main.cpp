@@ -12,8 +12,11 @@
 #include <thread>
 
 #include "common/poll/wake_cost.hpp"
-#include "domu/report.hpp"
+#include "common/telemetry/service_manager.hpp"
+#include "domu/preflight.hpp"
+#include "domu/take_over.hpp"
 #include "domu/vif/vif_manager.hpp"
+#include "xenstore/keys.hpp"
 
 namespace {
 
@@ -29,6 +32,9 @@ struct Options {
   std::uint32_t device = 0;
   std::string tap;
   bool up = false;
+  bool take_over = false;
+  bool give_back = false;
+  std::string sysfs = "/sys";
   std::uint32_t queues = std::clamp(std::thread::hardware_concurrency(), 1U, kUsualQueues);
   unsigned threads = 0;  // 0: one for each queue
   std::string path = "auto";
@@ -42,21 +48,25 @@ constexpr auto kFarewell = 3s;
 
 class Daemon {
  public:
-  Daemon(boost::asio::io_context& loop, domu::VifManager& manager)
+  Daemon(boost::asio::io_context& loop, domu::VifManager& manager, const telemetry::ServiceManager& service)
       : loop_(loop),
         manager_(manager),
+        service_(service),
         stop_(loop, SIGTERM, SIGINT),
         report_(loop, SIGUSR1),
-        deadline_(loop) {
+        deadline_(loop),
+        alive_(loop) {
     stop_.async_wait([this](const boost::system::error_code& failed, int signal) {
       if (!failed) stop(signal);
     });
     wait_for_report();
+    show_life();
   }
 
  private:
   void stop(int signal) {
     spdlog::info("stopping on {}", sigdescr_np(signal));
+    service_.say("STOPPING=1");
     deadline_.expires_after(kFarewell);
     deadline_.async_wait([this](const boost::system::error_code& failed) {
       if (failed) return;
@@ -64,6 +74,15 @@ class Daemon {
       loop_.stop();
     });
     manager_.leave([this] { loop_.stop(); });
+  }
+  // That the loop turns, where the service manager wants to know it.
+  void show_life() {
+    if (!service_.sign_of_life()) return;
+    service_.say("WATCHDOG=1");
+    alive_.expires_after(*service_.sign_of_life());
+    alive_.async_wait([this](const boost::system::error_code& failed) {
+      if (!failed) show_life();
+    });
   }
   void wait_for_report() {
     report_.async_wait([this](const boost::system::error_code& failed, int) {
@@ -75,8 +94,9 @@ class Daemon {
 
   boost::asio::io_context& loop_;
   domu::VifManager& manager_;
+  const telemetry::ServiceManager& service_;
   boost::asio::signal_set stop_, report_;
-  boost::asio::steady_timer deadline_;
+  boost::asio::steady_timer deadline_, alive_;
 };
 
 Result<std::vector<domu::Worker>> start_workers(unsigned count) {
@@ -89,6 +109,64 @@ Result<std::vector<domu::Worker>> start_workers(unsigned count) {
   return workers;
 }
 
+// For the queues of all vifs of this guest, which other processes may drive.
+void allow_grants(const Options& options, const xenstore::Client& store) {
+  const auto vifs = store.view().list(xenstore::key::kDeviceVif);
+  const std::size_t count = vifs ? std::max<std::size_t>(1, vifs->size()) : 1;
+  const auto limit = domu::raise_grant_limit(
+      count * options.queues * domu::pages_of_queue(options.path == "auto"), options.sysfs);
+  if (!limit)
+    spdlog::warn("{}", limit.error().text);
+  else if (limit->before != limit->now)
+    spdlog::info("this guest may grant {} pages instead of {} (gntalloc)", limit->now, limit->before);
+}
+
+Result<net::InterfaceState> take_from_kernel(const Options& options) {
+  if (!options.take_over) return net::InterfaceState();
+  auto taken = domu::take_over(domu::KernelNetfront(options.device, options.sysfs));
+  if (!taken) return taken.error();
+  if (!*taken) return net::InterfaceState();
+  spdlog::info("vif-{} taken over from the kernel's xen-netfront{}{}", options.device,
+               (*taken)->name.empty() ? "" : ", with what its interface had: ", (*taken)->name);
+  return **taken;
+}
+
+// name: of the interface that the kernel makes; ours may have another one.
+Result<void> give_to_kernel(const Options& options, const net::InterfaceState& ours,
+                            const std::string& name) {
+  auto given = domu::give_back(domu::KernelNetfront(options.device, options.sysfs), ours, name);
+  if (!given)
+    return error("cannot give the vif back to the kernel: " + given.error().text, given.error().code);
+  spdlog::info("the kernel has vif-{} ({}) again", options.device, name);
+  return {};
+}
+
+// Until a signal ends it. What the interface has then.
+Result<net::InterfaceState> drive(const Options& options, const net::InterfaceState& had,
+                                  domu::VifManager& manager, boost::asio::io_context& loop,
+                                  const telemetry::ServiceManager& service) {
+  std::string tap = options.tap;
+  if (tap.empty()) tap = had.name.empty() ? "eth" + std::to_string(options.device) : had.name;
+  if (auto added = manager.add({.device = options.device,
+                                .tap = tap,
+                                .up = options.up,
+                                .take_over = options.take_over,
+                                .had = had,
+                                .sysfs = options.sysfs,
+                                .queues = options.queues,
+                                .area = options.path == "auto",
+                                .area_ring = options.area_ring * 1024,
+                                .settings = options.settings});
+      !added)
+    return added.error();
+  // Not when it serves: its device may come tomorrow, and the guest is to go on booting. The interface is
+  // there.
+  service.say("READY=1\nSTATUS=interface " + tap + " for vif-" + std::to_string(options.device));
+  loop.run();
+  spdlog::info("counted: {}", manager.describe().dump());
+  return manager.interface();
+}
+
 Result<void> serve(const Options& options) {
   boost::asio::io_context loop{1};
   auto store = xenstore::Client::open(loop);
@@ -99,16 +177,23 @@ Result<void> serve(const Options& options) {
   if (!workers) return workers.error();
   const auto wake_cost = poll::measure_wake_cost();
   if (!wake_cost) return wake_cost.error();
+  allow_grants(options, **store);
   domu::Guest guest{loop, **store, std::move(*shares), std::move(*workers), *wake_cost};
-  domu::VifManager manager{guest};
-  const Daemon daemon{loop, manager};
-  if (auto added = manager.add({options.device, options.tap, options.up, options.queues,
-                                options.path == "auto", options.area_ring * 1024, options.settings});
-      !added)
-    return added;
-  loop.run();
-  spdlog::info("counted: {}", manager.describe().dump());
-  return {};
+  std::optional<domu::VifManager> manager(guest);
+  const auto service = telemetry::ServiceManager::from_environment();
+  // Before the kernel lets go: a signal must not end it between two hands.
+  const Daemon daemon{loop, *manager, service};
+  const auto had = take_from_kernel(options);
+  if (!had) return had.error();
+  const auto left = drive(options, *had, *manager, loop, service);
+  manager.reset();  // and with it the interface and its name
+  if (left && options.give_back)
+    return give_to_kernel(options, *left, had->name.empty() ? left->name : had->name);
+  if (!left && !had->name.empty()) {
+    if (auto given = give_to_kernel(options, *had, had->name); !given)
+      spdlog::error("{}", given.error().text);
+  }
+  return left ? Result<void>() : left.error();
 }
 
 // An option for each setting that a front end has, by its name in xenstore.
@@ -140,7 +225,17 @@ int main(int argc, char** argv) {
   app.add_option("--device", options.device, "number of the vif: device/vif/N")
       ->check(CLI::Range(0U, xenstore::kMaxHandle))
       ->capture_default_str();
-  app.add_option("--tap", options.tap, "name of the interface to make; default: eth and the device's number");
+  app.add_option(
+      "--tap", options.tap,
+      "name of the interface to make; default: that of the kernel's which is taken over, else eth and the "
+      "device's number");
+  app.add_flag("--take-over", options.take_over,
+               "where the kernel's xen-netfront drives the vif, take it from there, with the addresses and "
+               "routes of its "
+               "interface; also when the device is attached anew");
+  app.add_flag("--give-back", options.give_back,
+               "at the end, have the kernel's xen-netfront drive the vif again");
+  app.add_option("--sysfs", options.sysfs, "where /sys is: for tests")->capture_default_str()->group("");
   app.add_flag("--up", options.up,
                "set the interface up; otherwise it is as a network card is, down until told");
   app.add_option(
@@ -171,7 +266,6 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  if (options.tap.empty()) options.tap = "eth" + std::to_string(options.device);
   spdlog::set_default_logger(spdlog::stderr_logger_mt("hush-frontd"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   spdlog::flush_on(spdlog::level::trace);

@@ -1,37 +1,11 @@
 #include "common/net/link.hpp"
 
 #include <net/if.h>
-#include <netlink/netlink.h>
-#include <netlink/route/link.h>
 
-#include <memory>
+#include "common/net/netlink.hpp"
 
 namespace hush::net {
 namespace {
-
-struct FreeSocket {
-  void operator()(nl_sock* s) const { nl_socket_free(s); }
-};
-struct PutLink {
-  void operator()(rtnl_link* l) const { rtnl_link_put(l); }
-};
-struct PutAddress {
-  void operator()(nl_addr* a) const { nl_addr_put(a); }
-};
-using Link = std::unique_ptr<rtnl_link, PutLink>;
-
-Error nl_error(const std::string& what, int code) {
-  return error(what + ": " + nl_geterror(code));
-}
-
-using Socket = std::unique_ptr<nl_sock, FreeSocket>;
-
-Result<Socket> connect() {
-  Socket socket{nl_socket_alloc()};
-  if (!socket) return error("netlink: out of memory", ENOMEM);
-  if (const int rc = nl_connect(socket.get(), NETLINK_ROUTE); rc < 0) return nl_error("netlink", rc);
-  return socket;
-}
 
 Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std::string& what) {
   rtnl_link* found = nullptr;
@@ -46,7 +20,7 @@ Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std
 }  // namespace
 
 Result<void> change_link(unsigned index, const LinkChange& wanted) {
-  const auto socket = connect();
+  const auto socket = open_netlink();
   if (!socket) return socket.error();
   const Link change{rtnl_link_alloc()};
   if (wanted.name) rtnl_link_set_name(change.get(), wanted.name->c_str());
@@ -57,7 +31,7 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
     nl_addr* parsed = nullptr;
     if (const int rc = nl_addr_parse(wanted.mac->c_str(), AF_LLC, &parsed); rc < 0)
       return nl_error("MAC address '" + *wanted.mac + "'", rc);
-    const std::unique_ptr<nl_addr, PutAddress> address{parsed};
+    const Address address{parsed};
     rtnl_link_set_addr(change.get(), address.get());
   }
   if (wanted.master) {
@@ -69,7 +43,7 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
 }
 
 Result<std::uint32_t> mtu_of(const std::string& interface) {
-  const auto socket = connect();
+  const auto socket = open_netlink();
   if (!socket) return socket.error();
   rtnl_link* found = nullptr;
   if (const int rc = rtnl_link_get_kernel(socket->get(), 0, interface.c_str(), &found); rc < 0)

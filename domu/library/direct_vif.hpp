@@ -36,6 +36,7 @@
 #include <string>
 #include <string_view>
 
+#include "domu/kernel_netfront.hpp"
 #include "domu/library/area_link.hpp"
 #include "domu/vif/handshake.hpp"
 
@@ -113,6 +114,7 @@ class DirectVif final : private domu::Handshake::Owner {
   DirectVif(Options options, xen::GrantShare shares, xen::EventChannels channels);
   Result<void> begin();
   [[nodiscard]] area::Sizes first_sizes(const std::string& backend) const;
+  Result<void> keep_kernel_away() override { return domu::KernelNetfront(options_.device).must_not_drive(); }
   Result<void> connect(const xenstore::FrontendSettings& settings) override;
   Result<void> serve(const xenstore::FrontendSettings& settings) override;
   void disconnect() override;

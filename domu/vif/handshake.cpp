@@ -4,7 +4,6 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "domu/preflight.hpp"
 #include "xenstore/keys.hpp"
 
 namespace hush::domu {
@@ -23,7 +22,7 @@ constexpr int kMaxSteps = 16;
 
 Result<std::unique_ptr<Handshake>> Handshake::begin(std::uint32_t device, boost::asio::io_context& loop,
                                                     xenstore::Client& store, Owner& owner) {
-  if (auto clear = check_no_kernel_netfront(device); !clear) return clear.error();
+  if (auto clear = owner.keep_kernel_away(); !clear) return clear.error();
   std::unique_ptr<Handshake> made{new Handshake(device, loop, store, owner)};
   // Everything below the device: the toolstack makes and removes it as a whole. The first event comes at
   // once.
@@ -34,12 +33,7 @@ Result<std::unique_ptr<Handshake>> Handshake::begin(std::uint32_t device, boost:
 
 Handshake::Handshake(std::uint32_t device, boost::asio::io_context& loop, xenstore::Client& store,
                      Owner& owner)
-    : device_(device),
-      loop_(loop),
-      store_(store),
-      owner_(owner),
-      directory_(xenstore::frontend_path(device)),
-      retry_(loop) {}
+    : loop_(loop), store_(store), owner_(owner), directory_(xenstore::frontend_path(device)), retry_(loop) {}
 
 Handshake::~Handshake() {
   *alive_ = false;
@@ -76,7 +70,9 @@ void Handshake::update() {
       return;
     }
     const bool starts = next.action == Action::connect || next.write == XenbusState::initialising;
-    if (starts && delayed_) return;  // the timer comes back to it
+    const bool disowns = self == Self::stale;     // it may be the kernel's driver that is connected
+    if ((starts || disowns) && delayed_) return;  // the timer comes back to it
+    if (disowns && !is_ours()) return;
     if (next.write == XenbusState::initialising && !may_start_over()) return;
     if (!perform(next) || next.settled()) return;
   }
@@ -136,10 +132,17 @@ bool Handshake::perform(const Step& next) {
   return next.write == XenbusState::unknown || write_state(next.write);
 }
 
+bool Handshake::is_ours() {
+  auto clear = owner_.keep_kernel_away();
+  if (clear) return true;
+  owner_.say(Weight::error, "cannot connect: " + clear.error().text);
+  retry_later();
+  return false;
+}
+
 bool Handshake::connect() {
-  // The module may have been loaded after the start.
-  auto done = check_no_kernel_netfront(device_);
-  if (done) done = owner_.connect(sight_.settings);
+  if (!is_ours()) return false;
+  auto done = owner_.connect(sight_.settings);
   if (done) return held_ = true;
   owner_.say(Weight::error, "cannot connect: " + done.error().text);
   disconnect();

@@ -24,6 +24,9 @@ class Handshake {
   // Called on the control thread: by the loop, and from within cut_off(), start_over() and leave().
   class Owner {
    public:
+    // The kernel's driver is out of the way, or has been brought out of it. Asked at the beginning and before
+    // each connection: its module may be loaded at any time, and it takes each new device of its kind.
+    virtual Result<void> keep_kernel_away() = 0;
     // Nodes of the device may have changed, those that the handshake does not ask for too.
     virtual void changed() {}
     // Shares what the back end is to be told of, and publishes it with state Connected. After an error it is
@@ -85,6 +88,7 @@ class Handshake {
   Result<Sight> look();
   void follow_backend(const std::string& path);
   bool perform(const Step& step);
+  [[nodiscard]] bool is_ours();
   bool connect();
   bool serve();
   void disconnect();
@@ -95,7 +99,6 @@ class Handshake {
   void retry_later();
   void say_waiting(Self self);
 
-  std::uint32_t device_;
   boost::asio::io_context& loop_;
   xenstore::Client& store_;
   Owner& owner_;

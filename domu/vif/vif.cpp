@@ -1,11 +1,14 @@
 #include "domu/vif/vif.hpp"
 
+#include <net/if.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <bit>
 #include <boost/asio/post.hpp>
 #include <utility>
+
+#include "domu/take_over.hpp"
 
 namespace hush::domu {
 namespace {
@@ -22,6 +25,10 @@ spdlog::level::level_enum level_of(Handshake::Weight weight) {
       return spdlog::level::err;
   }
   return spdlog::level::err;
+}
+
+net::LinkChange as_it_was(const net::InterfaceState& had, const xenstore::Features& backend) {
+  return {.up = {}, .mtu = tap_mtu(backend, had.mtu), .mac = had.mac, .master = {}};
 }
 
 std::string queues_text(std::size_t count) {
@@ -55,6 +62,26 @@ Vif::~Vif() {
 
 void Vif::say(Handshake::Weight weight, const std::string& text) {
   spdlog::log(level_of(weight), "{}: {}", name_, text);
+}
+
+Result<net::InterfaceState> Vif::interface() const {
+  std::array<char, IF_NAMESIZE> name{};  // the guest may have given it another one
+  if (if_indextoname(tap_.index(), name.data()) == nullptr)
+    return errno_error("look up interface " + options_.tap);
+  return net::read_interface(name.data());
+}
+
+// A new device is the kernel's to look at first; it takes it a moment later, and then it can be taken away.
+Result<void> Vif::keep_kernel_away() {
+  const KernelNetfront kernel(options_.device, options_.sysfs);
+  if (!options_.take_over) return kernel.must_not_drive();
+  if (kernel.loaded() && !kernel.has_device() && handshake_)
+    return error("the kernel has not seen the device yet");
+  auto taken = take_over(kernel);
+  if (!taken) return taken.error();
+  if (*taken)
+    say(Handshake::Weight::info, "the kernel's xen-netfront had taken the device; it is taken over");
+  return {};
 }
 
 // What holds for this end now. Each bad value is said once; a store that cannot be read changes nothing.
@@ -216,8 +243,17 @@ Result<void> Vif::make_tap() {
   shape_.reset();
   if (auto done = tap_.set_carrier(false); !done) return done;
   // Now, not when the vif connects: routes and services may be set up before.
-  if (!options_.up) return {};
-  return net::change_link(tap_.index(), {.up = true, .mtu = {}, .mac = {}, .master = {}});
+  if (options_.had.name.empty())
+    return options_.up ? net::change_link(tap_.index(), {.up = true, .mtu = {}, .mac = {}, .master = {}})
+                       : Result<void>();
+  if (auto done = net::change_link(
+          tap_.index(), {.up = {}, .mtu = options_.had.mtu, .mac = options_.had.mac, .master = {}});
+      !done)
+    return done;
+  net::InterfaceState wanted = options_.had;
+  wanted.up = wanted.up || options_.up;
+  for (const auto& line : net::furnish(tap_.index(), wanted)) say(Handshake::Weight::warning, line);
+  return {};
 }
 
 Result<void> Vif::shape_tap(const xenstore::FrontendSettings& settings, const xenstore::Features& backend,
@@ -227,9 +263,13 @@ Result<void> Vif::shape_tap(const xenstore::FrontendSettings& settings, const xe
   if (!settings.mac.empty()) change.mac = settings.mac;
   // What the guest has changed since stays as it is over a reconnect.
   if (change == shape_) return {};
-  if (auto done = net::change_link(tap_.index(), change); !done) return done;
+  const bool first = !shape_;
   shape_ = change;
-  return {};
+  // So does what it had set at the kernel's interface.
+  if (first && !options_.had.name.empty()) change = as_it_was(options_.had, backend);
+  auto done = net::change_link(tap_.index(), change);
+  if (!done) shape_.reset();
+  return done;
 }
 
 Result<void> Vif::serve(const xenstore::FrontendSettings& settings) {

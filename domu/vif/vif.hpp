@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/net/interface_state.hpp"
 #include "common/net/link.hpp"
 #include "common/net/tap.hpp"
 #include "domu/vif/agreement.hpp"
@@ -41,6 +42,9 @@ class Vif final : private Handshake::Owner {
     std::uint32_t device = 0;
     std::string tap;                       // name of the interface
     bool up = false;                       // set the interface up
+    bool take_over = false;                // from the kernel's driver, also when the device comes anew
+    net::InterfaceState had = {};          // what the kernel's interface had: for ours
+    std::string sysfs = "/sys";            // where that is
     std::uint32_t queues = 1;              // that are wanted: 1 to xenstore::kMaxQueues
     bool area = false;                     // offered where the back end takes one
     std::uint32_t area_ring = 0;           // bytes of each of its rings at first; 0: as the back end advises
@@ -56,6 +60,9 @@ class Vif final : private Handshake::Owner {
   void leave(std::function<void()> on_gone) { handshake_->leave(std::move(on_gone)); }
   [[nodiscard]] bool gone() const { return handshake_->gone(); }
 
+  // What its interface has now.
+  [[nodiscard]] Result<net::InterfaceState> interface() const;
+
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] XenbusState state() const { return handshake_->state(); }
   [[nodiscard]] bool serving() const { return handshake_->serving(); }
@@ -70,6 +77,7 @@ class Vif final : private Handshake::Owner {
 
  private:
   Vif(const Options& options, Guest& guest);
+  Result<void> keep_kernel_away() override;
   void changed() override;
   Result<void> connect(const xenstore::FrontendSettings& settings) override;
   Result<void> serve(const xenstore::FrontendSettings& settings) override;

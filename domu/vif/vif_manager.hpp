@@ -16,6 +16,8 @@ class VifManager {
   Result<void> add(const Vif::Options& options);
   // All vifs take leave of their back ends; on_gone is called once, when the last one has.
   void leave(std::function<void()> on_gone);
+  // What the interface of the first one has now.
+  [[nodiscard]] Result<net::InterfaceState> interface() const { return vifs_.front()->interface(); }
   // A list with one entry a vif.
   [[nodiscard]] nlohmann::json describe() const;
 

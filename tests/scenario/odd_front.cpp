@@ -47,6 +47,15 @@ void listen(RawFront& front, const std::string& word = "ready") {
   }
 }
 
+// As Linux's netfront: follows the back end's Closing with Closed, and stays so.
+void netfront(std::uint32_t device) {
+  RawFront front(device, 1, false);
+  front.connect();
+  say("ready");
+  front.wait_for(xenstore::XenbusState::closing);
+  front.close();
+}
+
 // Its list is full with 64 addresses; the last is 01:00:5e:00:01:3f. What is not asked for does not come.
 void multicast(std::uint32_t device) {
   RawFront front(device, 1, false);
@@ -164,10 +173,13 @@ void reconfigure(std::uint32_t device) {
   front.close();
 }
 
-const std::map<std::string, std::function<void(std::uint32_t)>> kStories{
-    {"multicast", multicast},           {"hash", hash},
-    {"wrong-requests", wrong_requests}, {"wrong-index", wrong_index},
-    {"no-rx-notify", no_rx_notify},     {"reconfigure", reconfigure}};
+const std::map<std::string, std::function<void(std::uint32_t)>> kStories{{"netfront", netfront},
+                                                                         {"multicast", multicast},
+                                                                         {"hash", hash},
+                                                                         {"wrong-requests", wrong_requests},
+                                                                         {"wrong-index", wrong_index},
+                                                                         {"no-rx-notify", no_rx_notify},
+                                                                         {"reconfigure", reconfigure}};
 
 }  // namespace
 

@@ -1,10 +1,8 @@
-// What is used of what the two ends of a vif can do; and is the kernel's own driver noticed?
+// What is used of what the two ends of a vif can do.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <set>
 
-#include "domu/preflight.hpp"
 #include "domu/vif/agreement.hpp"
 #include "domu/vif/fault.hpp"
 
@@ -55,16 +53,6 @@ TEST(Agreement, AreasGetShorterAsFarAsOffloadsHaveRoom) {
   EXPECT_EQ(smaller_areas({8 * kLeast, kLeast}), (area::Sizes{4 * kLeast, kLeast}));
   EXPECT_EQ(smaller_areas({kLeast, 2 * kLeast}), (area::Sizes{kLeast, kLeast}));
   EXPECT_EQ(smaller_areas({kLeast, kLeast}), std::nullopt);
-}
-
-TEST(Preflight, NamesTheKernelDriverThatOwnsTheDevice) {
-  const std::string sysfs = ::testing::TempDir() + "hush_preflight";
-  std::filesystem::create_directories(sysfs + "/bus/xen/drivers/vif/vif-3");
-  EXPECT_TRUE(check_no_kernel_netfront(0, sysfs));
-  const auto owned = check_no_kernel_netfront(3, sysfs);
-  ASSERT_FALSE(owned);
-  EXPECT_NE(owned.error().text.find("echo vif-3 > "), std::string::npos) << owned.error().text;
-  std::filesystem::remove_all(sysfs);
 }
 
 TEST(Fault, EachHasAName) {
