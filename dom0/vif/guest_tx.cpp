@@ -1,6 +1,7 @@
 #include "dom0/vif/guest_tx.hpp"
 
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +11,11 @@ namespace hush::dom0 {
 namespace {
 
 constexpr std::size_t kLied = SIZE_MAX;
+
+// In front of the first fragment of a packet, in one page with it.
+bool header_fits(std::size_t fragment) {
+  return fragment + sizeof(net::VnetHeader) <= kPageSize;
+}
 
 std::int16_t verdict(const netif::TxPacket& packet) {
   return packet.fault == netif::TxFault::none ? netif::status::kOkay : netif::status::kError;
@@ -152,14 +158,17 @@ void GuestTx::take_up(std::size_t packets) {
   }
 }
 
-// Fragments lie behind each other, as that is cheapest; one that would cross a page begins the next.
+// Fragments lie behind each other, as that is cheapest; one that would cross a page begins the next. Before
+// the first of a packet there is room for the header of the TAP, if both fit into a page.
 void GuestTx::copy_in(std::size_t packets) {
   memory_.copies.clear();
   std::size_t slot = 0, at = 0;
   for (const auto& packet : std::span(*memory_.packets).first(packets)) {
     if (packet.fault == netif::TxFault::none && !known(slot))
       for (const auto& f : packet.data()) {
-        if (at % kPageSize + f.length > kPageSize) at += kPageSize - at % kPageSize;
+        const std::size_t before = f.slot == 0 && header_fits(f.length) ? sizeof(net::VnetHeader) : 0;
+        if (at % kPageSize + before + f.length > kPageSize) at += kPageSize - at % kPageSize;
+        at += before;
         memory_.places[slot + f.slot] = static_cast<std::uint32_t>(at);
         memory_.copies.from_peer(peer_, f.gref, f.offset, memory_.pages.from(at).first(f.length));
         at += f.length;
@@ -226,8 +235,18 @@ netif::TxFault GuestTx::send(const netif::TxPacket& packet, std::size_t first_sl
   }
 
   if (capture_) record(std::span(parts).subspan(1, count - 1));
-  if (writev(tap_, parts.data(), static_cast<int>(count)) < 0) return netif::TxFault::tap_refused;
-  return netif::TxFault::none;
+  const bool one_run = count == 3 && parts[1].iov_len == 0 && header_fits(parts[2].iov_len);
+  const ssize_t written =
+      one_run ? write_with_header(header, parts[2]) : writev(tap_, parts.data(), static_cast<int>(count));
+  return written < 0 ? netif::TxFault::tap_refused : netif::TxFault::none;
+}
+
+// A frame in one piece, behind the room that copy_in() left: the kernel takes one run of bytes for less than
+// several parts.
+ssize_t GuestTx::write_with_header(const net::VnetHeader& header, const iovec& frame) {
+  std::byte* const whole = static_cast<std::byte*>(frame.iov_base) - sizeof header;
+  std::memcpy(whole, &header, sizeof header);
+  return write(tap_, whole, sizeof header + frame.iov_len);
 }
 
 netif::TxFault GuestTx::describe_offload(const netif::TxPacket& packet, std::span<std::byte> head,

@@ -83,6 +83,7 @@ class GuestTx {
   [[nodiscard]] netif::TxFault send(const netif::TxPacket& packet, std::size_t first_slot);
   [[nodiscard]] netif::TxFault describe_offload(const netif::TxPacket& packet, std::span<std::byte> head,
                                                 net::VnetHeader& header);
+  [[nodiscard]] ssize_t write_with_header(const net::VnetHeader& header, const iovec& frame);
   void answer(const netif::TxPacket& packet, std::size_t first_slot);
   void record(std::span<const iovec> frame);
 
