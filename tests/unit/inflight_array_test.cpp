@@ -288,7 +288,7 @@ TEST(InflightContent, IsRefusedWithItsReason) {
        [](Left& l) { put_header(l, [](Header& h) { h.version = 0; }); }},
       {"a torn header", Refusal::header_torn, [](Left& l) { l.words[7] ^= std::uint64_t{1} << 40; }},
       {"a header's spare", Refusal::spare_bytes_used,
-       [](Left& l) { put_header(l, [](Header& h) { h.reserved[3] = 1; }); }},
+       [](Left& l) { put_header(l, [](Header& h) { h.reserved[1] = 1; }); }},
       {"spare behind the position", Refusal::spare_bytes_used, [](Left& l) { l.words[kAnsweredAt + 1] = 1; }},
       {"spare behind the batch", Refusal::spare_bytes_used, [](Left& l) { l.words[kBatchAt + 7] = 1; }},
       {"spare behind a record", Refusal::spare_bytes_used, [](Left& l) { l.words.back() = 1; }},
