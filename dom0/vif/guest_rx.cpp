@@ -116,7 +116,7 @@ bool GuestRx::next_frame(std::size_t at, Frame& frame) {
     std::array<iovec, 2> parts{
         {{&frame.header, sizeof frame.header}, {room.data(), std::min(room.size(), kMaxFrame)}}};
     const ssize_t got = readv(tap_, parts.data(), parts.size());
-    if (got < 0 && errno != EAGAIN && errno != EINTR) fault_ = "its TAP is gone";
+    if (got < 0 && errno != EAGAIN && errno != EINTR) fault_ = kTapIsGone;
     if (got <= static_cast<ssize_t>(sizeof frame.header)) return false;
     frame.length = static_cast<std::size_t>(got) - sizeof frame.header;
     frame.hash.reset();

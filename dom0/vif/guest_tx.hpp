@@ -29,6 +29,9 @@ enum class Pass : std::uint8_t {
   fault,  // the peer lied: the queue must not run again
 };
 
+// An interface that an admin deletes: a descriptor that is always ready must not be polled.
+inline constexpr const char* kTapIsGone = "its TAP is gone";
+
 // What the queues of a data thread share; a batch uses it from start to end.
 struct BatchMemory {
   // Pages for a ringful of slots, and behind them room for the largest frame that a TAP gives.

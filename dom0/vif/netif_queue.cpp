@@ -122,13 +122,21 @@ std::uint64_t NetifQueue::turn() {
   const auto packets = [this] { return counters_.guest_tx.packets.get() + counters_.guest_rx.packets.get(); };
   const std::uint64_t before = packets();
   const bool sent = pass(tx_, tell_of_tx_);
-  const bool spread = !failed_ && share_.steering && share_.steering->on() && share_.steering->spread(tap_);
+  const bool spread = pass_on();
   const auto delivered = counters_.guest_rx.batches.get();
   const bool received = pass(rx_, tell_of_rx_);
   const bool fed = counters_.guest_rx.batches.get() != delivered || rx_.wanted() == 0;
   if (fed && stall_.fed()) reports_.stall({});
   if (rx_.starved()) watch_backlog();  // a guest that sends without end never rests
   return std::max(packets() - before, std::uint64_t{sent || spread || received});
+}
+
+// What the TAP has may belong to other queues. True: there may be more.
+bool NetifQueue::pass_on() {
+  if (failed_ || !share_.steering || !share_.steering->on()) return false;
+  const Pass pass = share_.steering->spread(tap_);
+  if (pass == Pass::fault) fail(kTapIsGone);
+  return pass == Pass::moved;
 }
 
 bool NetifQueue::rest() {

@@ -60,6 +60,7 @@ class NetifQueue final : public Queue, private event::Served {
   bool pass(Direction& direction, const Tell& tell);
   void notify(EvtchnPort port, bool wanted, DirectionCounters& counters);
   void notify_both();
+  [[nodiscard]] bool pass_on();
   void fail(std::string_view reason);
 
   event::DataThread& thread_;

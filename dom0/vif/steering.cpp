@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <cerrno>
 
 namespace hush::dom0 {
 namespace {
@@ -20,17 +21,18 @@ void Steering::wake_all() {
     if (lane.wake) lane.wake();
 }
 
-bool Steering::spread(int tap) {
+Pass Steering::spread(int tap) {
   const auto room = memory_.pages.from(0);
   WaitingFrame frame{};
   for (int i = 0; i < kBatch; ++i) {
     std::array<iovec, 2> parts{{{&frame.header, sizeof frame.header}, {room.data(), room.size()}}};
     const ssize_t got = readv(tap, parts.data(), parts.size());
-    if (got <= static_cast<ssize_t>(sizeof frame.header)) return i > 0;
+    if (got < 0 && errno != EAGAIN && errno != EINTR) return Pass::fault;
+    if (got <= static_cast<ssize_t>(sizeof frame.header)) return i > 0 ? Pass::moved : Pass::idle;
     frame.length = static_cast<std::uint32_t>(got - static_cast<ssize_t>(sizeof frame.header));
     lay(frame, room.first(frame.length));
   }
-  return true;
+  return Pass::moved;
 }
 
 void Steering::lay(WaitingFrame frame, std::span<const std::byte> bytes) {

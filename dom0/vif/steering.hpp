@@ -32,9 +32,9 @@ class Steering {
   // What hash() says has changed: a queue may have to look at its TAP queue for others now.
   void wake_all();
 
-  // Reads at most a batch of frames from a TAP queue, lays each where it belongs, wakes who got one. False:
-  // there was none.
-  bool spread(int tap);
+  // Reads at most a batch of frames from a TAP queue, lays each where it belongs, wakes who got one. Fault: the
+  // TAP is gone.
+  Pass spread(int tap);
 
  private:
   struct Lane {

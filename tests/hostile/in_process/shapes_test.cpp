@@ -5,6 +5,7 @@
 #include <random>
 #include <thread>
 
+#include "dom0/vif/steering.hpp"
 #include "tests/support/back_rig.hpp"
 #include "tests/support/frames.hpp"
 
@@ -234,7 +235,16 @@ TEST(Tap, ThatIsGoneIsAFault) {
   rig.post({{1, 0, rig.data}});
   close(rig.tap.fd());
   EXPECT_FALSE(rig.run_rx());
-  EXPECT_EQ(rig.rx.fault(), "its TAP is gone");
+  EXPECT_EQ(rig.rx.fault(), dom0::kTapIsGone);
+}
+
+// Also where its frames go to the queues that the guest's own hash names.
+TEST(Tap, ThatIsGoneIsAFaultOfSteering) {
+  BackRig rig;
+  dom0::Steering steering(1, rig.memory);
+  EXPECT_EQ(steering.spread(rig.tap.fd()), dom0::Pass::idle) << "an empty one is none";
+  close(rig.tap.fd());
+  EXPECT_EQ(steering.spread(rig.tap.fd()), dom0::Pass::fault);
 }
 
 }  // namespace
