@@ -246,6 +246,31 @@ TEST(AreaStanding, KilledTwiceAndThriceSoonAfter) {
       }
 }
 
+// A port need not say so of each frame.
+TEST(AreaStanding, WhatIsReleasedIsKeptFirst) {
+  OwnArea area(header_of(1, kRing, kRing));
+  RingPair front(front_side(area.view()));
+  ASSERT_TRUE(front.out.reserve(kLength));
+  front.out.commit({.length = kLength});
+  (void)front.out.publish();
+  const Standing at{.seat = seat_of(page_of(1), area.view().header)};
+  auto words = new_standing(kIdentity, at);
+  Steps steps;
+  Keeper<CutWords> keeper(CutWords(words, steps), at);
+  Back back(back_side(area.view()));
+  back.keep(&keeper);
+  Frame frame;
+  ASSERT_TRUE(back.in.peek(frame));
+  steps.allow(0);
+  EXPECT_THROW((void)back.release(), Killed) << "kept before it is published";
+  steps.allow(SIZE_MAX);
+  EXPECT_EQ(area.view().page->guest_tx.consumed.load(std::memory_order_relaxed), 0U);
+  (void)back.release();
+  const auto read = read_standing(words, kIdentity);
+  ASSERT_TRUE(read) << read.error().text;
+  EXPECT_EQ(read->consumed, span_of(kLength));
+}
+
 // ---------------------------------------------------------------- files
 
 Standing some_standing() {
