@@ -193,7 +193,7 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     spdlog::info("{}: taking over a connected vif", name());
     taken_over_ = true;
     offered_ = xenstore::allowed(offered_features(), settings_.values);
-    Result<void> done = make_tap(settings);
+    Result<void> done = make_tap(settings, true);
     served_before_ = true;
     if (areas->generation != 0) {
       session_before_ = areas->session;
@@ -205,8 +205,10 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
       state_ = *self;
     else if (by_areas)
       ask_to_reconnect(done.error().text);
-    else
+    else {
+      (void)tap_.set_carrier(false);
       fail(done.error().text);
+    }
     return {};
   }
   if (*self == XenbusState::closing) {  // perhaps cut off by an earlier daemon
@@ -232,12 +234,14 @@ void Vif::ask_to_reconnect(const std::string& why) {
   enter(XenbusState::closing);
 }
 
-Result<void> Vif::make_tap(const xenstore::BackendSettings& settings) {
+// carrier: of one that is taken over. What waits in its rings is sent at once, and a bridge drops what comes
+// from a port that had no carrier a moment ago.
+Result<void> Vif::make_tap(const xenstore::BackendSettings& settings, bool carrier) {
   if (tap_.is_open()) return {};
   auto tap = net::Tap::create(name());
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
-  if (auto done = tap_.set_carrier(false); !done) return done;
+  if (auto done = tap_.set_carrier(carrier); !done) return done;
   if (settings.hotplug_done) {
     plug(settings);
     return {};
@@ -268,7 +272,7 @@ Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
   fault_.clear();
   taken_over_ = false;
   // The hotplug script runs the moment state 2 is seen, and needs the interface then.
-  if (auto done = make_tap(settings); !done) return done;
+  if (auto done = make_tap(settings, false); !done) return done;
   offered_ = xenstore::allowed(offered_features(), settings_.values);
   choose_first_size();
   // A wire joins one queue to one other.

@@ -113,7 +113,7 @@ class Vif {
   void choose_first_size();
   // nullopt: it has no areas.
   [[nodiscard]] std::optional<RingUse> used() const;
-  Result<void> make_tap(const xenstore::BackendSettings& settings);
+  Result<void> make_tap(const xenstore::BackendSettings& settings, bool carrier);
   void plug(const xenstore::BackendSettings& settings);
   Result<void> connect(const xenstore::BackendSettings& settings);
   [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
