@@ -32,8 +32,8 @@ class Steering {
   // What hash() says has changed: a queue may have to look at its TAP queue for others now.
   void wake_all();
 
-  // Reads at most a batch of frames from a TAP queue, lays each where it belongs, wakes who got one. Fault: the
-  // TAP is gone.
+  // Reads at most a batch of frames from a TAP queue, lays each where it belongs, wakes who got one. Fault:
+  // the TAP is gone.
   Pass spread(int tap);
 
  private:
