@@ -154,7 +154,7 @@ class World {
         steps_.take();
         answered_ = staged;
       }
-      if (!did) rest(back, view(in_use));
+      if (!did) rest(back);
       idle = did || staged != 0 ? 0 : idle + 1;
     }
   }
@@ -184,21 +184,20 @@ class World {
     return did;
   }
 
-  void rest(Back& back, const View& in_use) {
-    const auto slept = [this](std::uint32_t number, std::uint32_t& last) {
+  // A number that was published counts as used, whether or not the second look found something.
+  void rest(Back& back) {
+    const auto used = [](std::uint32_t number, std::uint32_t& last) {
       ASSERT_GT(number, last) << "the number of a sleep is used twice";
       last = number;
     };
-    if (back.may_sleep()) {
-      slept(in_use.page->guest_tx.mode.load(std::memory_order_relaxed), last_sleep_);
-      steps_.take();
-      back.in.awake();
-    }
-    if (back.wait_for_room(kLength)) {
-      slept(in_use.page->guest_rx.room.load(std::memory_order_relaxed), last_wait_);
-      steps_.take();
-      back.out.awake();
-    }
+    const bool sleeps = back.may_sleep();
+    used(back.in.last_sleep(), last_sleep_);
+    steps_.take();
+    if (sleeps) back.in.awake();
+    const bool waits = back.wait_for_room(kLength);
+    used(back.out.last_sleep(), last_wait_);
+    steps_.take();
+    if (waits) back.out.awake();
   }
 
   std::vector<std::unique_ptr<OwnArea>> areas_;
