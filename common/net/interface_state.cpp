@@ -121,18 +121,16 @@ int give(nl_sock* socket, int index, rtnl_route* route) {
 Result<InterfaceState> read_interface(const std::string& name) {
   const auto socket = open_netlink();
   if (!socket) return socket.error();
-  rtnl_link* found = nullptr;
-  if (const int rc = rtnl_link_get_kernel(socket->get(), 0, name.c_str(), &found); rc < 0)
-    return nl_error("look up interface " + name, rc);
-  const Link link{found};
+  const auto link = find_link(socket->get(), name);
+  if (!link) return link.error();
   InterfaceState state{.name = name,
-                       .mac = text_of(rtnl_link_get_addr(link.get())),
-                       .mtu = rtnl_link_get_mtu(link.get()),
-                       .up = (rtnl_link_get_flags(link.get()) & IFF_UP) != 0,
-                       .master = name_of(rtnl_link_get_master(link.get())),
+                       .mac = text_of(rtnl_link_get_addr(link->get())),
+                       .mtu = rtnl_link_get_mtu(link->get()),
+                       .up = (rtnl_link_get_flags(link->get()) & IFF_UP) != 0,
+                       .master = name_of(rtnl_link_get_master(link->get())),
                        .addresses = {},
                        .routes = {}};
-  const int index = rtnl_link_get_ifindex(link.get());
+  const int index = rtnl_link_get_ifindex(link->get());
   if (auto done = read_addresses(socket->get(), index, state); !done) return done.error();
   if (auto done = read_routes(socket->get(), index, state); !done) return done.error();
   return state;

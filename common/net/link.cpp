@@ -45,11 +45,9 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
 Result<std::uint32_t> mtu_of(const std::string& interface) {
   const auto socket = open_netlink();
   if (!socket) return socket.error();
-  rtnl_link* found = nullptr;
-  if (const int rc = rtnl_link_get_kernel(socket->get(), 0, interface.c_str(), &found); rc < 0)
-    return nl_error("look up interface " + interface, rc);
-  const Link link{found};
-  return rtnl_link_get_mtu(link.get());
+  const auto link = find_link(socket->get(), interface);
+  if (!link) return link.error();
+  return rtnl_link_get_mtu(link->get());
 }
 
 }  // namespace hush::net

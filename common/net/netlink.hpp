@@ -38,4 +38,11 @@ inline Result<NetlinkSocket> open_netlink() {
   return socket;
 }
 
+inline Result<Link> find_link(nl_sock* socket, const std::string& name) {
+  rtnl_link* found = nullptr;
+  if (const int rc = rtnl_link_get_kernel(socket, 0, name.c_str(), &found); rc < 0)
+    return nl_error("look up interface " + name, rc);
+  return Link{found};
+}
+
 }  // namespace hush::net
