@@ -10,20 +10,13 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/temp_folder.hpp"
+
 namespace hush::net {
 namespace {
 
 class CaptureTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/hush-capture-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    directory_ = name;
-  }
-  void TearDown() override {
-    unlink(file().c_str());
-    rmdir(directory_.c_str());
-  }
   std::string file() const { return directory_ + "/guest.pcap"; }
 
   std::vector<std::vector<std::byte>> read_back() const {
@@ -47,7 +40,8 @@ class CaptureTest : public testing::Test {
     return frames;
   }
 
-  std::string directory_;
+  const test::TempFolder folder_;
+  const std::string directory_ = folder_.path();
 };
 
 std::vector<std::byte> frame(std::size_t length) {

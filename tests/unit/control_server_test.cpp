@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/temp_folder.hpp"
 #include "tools/hushctl/daemon.hpp"
 
 namespace hush::telemetry {
@@ -27,10 +28,6 @@ using Seconds = std::chrono::seconds;
 class ControlServerTest : public testing::Test {
  protected:
   void SetUp() override {
-    char directory[] = "/tmp/hush-control-XXXXXX";
-    ASSERT_NE(mkdtemp(directory), nullptr);
-    directory_ = directory;
-    path_ = directory_ + "/socket";
     auto server = ControlServer::listen(loop_, path_, [this](const json& request) {
       ++asked_;
       return json{{"heard", request}};
@@ -44,7 +41,6 @@ class ControlServerTest : public testing::Test {
     keep_.reset();
     loop_.stop();
     if (thread_.joinable()) thread_.join();
-    std::filesystem::remove_all(directory_);
   }
 
   stream_protocol::socket connect() {
@@ -71,7 +67,8 @@ class ControlServerTest : public testing::Test {
     return ::poll(&wanted, 1, 20'000) == 1 && ::recv(socket.native_handle(), &byte, 1, 0) <= 0;
   }
 
-  std::string directory_, path_;
+  const test::TempFolder folder_;
+  const std::string path_ = folder_.path() / "socket";
   boost::asio::io_context loop_, client_loop_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_{loop_.get_executor()};
   std::unique_ptr<ControlServer> server_;
@@ -138,9 +135,8 @@ TEST_F(ControlServerTest, TheSocketIsTheOwnersAlone) {
 }
 
 TEST(ControlClient, ADaemonThatDoesNotAnswerIsATimeOut) {
-  char directory[] = "/tmp/hush-control-XXXXXX";
-  ASSERT_NE(mkdtemp(directory), nullptr);
-  const std::string path = std::string(directory) + "/socket";
+  const test::TempFolder folder;
+  const std::string path = folder.path() / "socket";
   boost::asio::io_context loop;
   stream_protocol::acceptor deaf{loop, stream_protocol::endpoint(path)};
   const auto answer = hushctl::ask(path, {{"command", "list"}}, std::chrono::milliseconds(20));
@@ -150,7 +146,6 @@ TEST(ControlClient, ADaemonThatDoesNotAnswerIsATimeOut) {
   const auto gone = hushctl::ask(path, {{"command", "list"}}, Seconds(60));
   ASSERT_FALSE(gone);
   EXPECT_EQ(hushctl::exit_code(gone.error()), hushctl::kNotFound);
-  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temp_folder.hpp"
 #include "tools/hushctl/doctor.hpp"
 
 namespace hush::hushctl {
@@ -135,18 +136,13 @@ TEST(Doctor, TheDaemonAndFaults) {
 
 class HostTree : public testing::Test {
  protected:
-  void SetUp() override {
-    char directory[] = "/tmp/hush-doctor-XXXXXX";
-    ASSERT_NE(mkdtemp(directory), nullptr);
-    root_ = directory;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   void file(const std::string& path, const std::string& content = "") {
     fs::create_directories(fs::path(root_ + path).parent_path());
     std::ofstream(root_ + path) << content;
   }
   void directory(const std::string& path) { fs::create_directories(root_ + path); }
-  std::string root_;
+  const test::TempFolder folder_;
+  const std::string root_ = folder_.path();
 };
 
 TEST_F(HostTree, AnEmptyMachineHasNothing) {

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "common/inflight/file.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace hush::inflight {
 namespace {
@@ -20,13 +21,6 @@ constexpr Identity kIdentity{DomId{7}, 1, 2, RingKind::guest_tx, Gref{81}, Evtch
 
 class InflightFile : public testing::Test {
  protected:
-  InflightFile() {
-    std::string name = (fs::temp_directory_path() / "hush-inflight-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-    path_ = folder_ / "vif7.1-q2";
-  }
-  ~InflightFile() override { fs::remove_all(folder_); }
   void create(std::uint32_t answered = 10) {
     const auto file = File::create(path_, new_file(kGeometry, kIdentity, answered));
     ASSERT_TRUE(file) << file.error().text;
@@ -42,7 +36,9 @@ class InflightFile : public testing::Test {
     return judge(file->copy(), kGeometry, kIdentity, ring);
   }
 
-  fs::path folder_, path_;
+  const test::TempFolder temp_;
+  const fs::path folder_ = temp_.path();
+  fs::path path_ = folder_ / "vif7.1-q2";
 };
 
 TEST_F(InflightFile, IsThereAfterItsMakerAndOnlyForItsOwner) {

@@ -17,6 +17,7 @@
 
 #include "dom0/profile/profile_database.hpp"
 #include "dom0/profile/sqlite_profile_store.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace hush::dom0 {
 namespace {
@@ -36,16 +37,7 @@ Observation seen(const char* workload, const char* vif, std::uint32_t tx, std::u
 
 class ProfileStoreTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/hush-profiles-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    folder = name;
-    file = folder + "/profiles.sqlite";
-  }
-  void TearDown() override {
-    EXPECT_EQ(seteuid(getuid()), 0);
-    fs::remove_all(folder);
-  }
+  void TearDown() override { EXPECT_EQ(seteuid(getuid()), 0); }
 
   std::unique_ptr<SqliteProfileStore> open() {
     return std::make_unique<SqliteProfileStore>(file, [this](const std::string& line) {
@@ -90,7 +82,9 @@ class ProfileStoreTest : public testing::Test {
     EXPECT_TRUE(bytes() == before) << "the file has changed";
   }
 
-  std::string folder, file;
+  const test::TempFolder temp;
+  const std::string folder = temp.path();
+  std::string file = folder + "/profiles.sqlite";
   std::mutex mutex;
   std::vector<std::string> said;
 };

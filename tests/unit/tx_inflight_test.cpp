@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "dom0/vif/inflight_folder.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace hush::dom0 {
 namespace {
@@ -23,14 +24,10 @@ constexpr netif::TxRequest kRequest{44, 100, 0, 9, 60};
 class TxInflightFile : public testing::Test {
  protected:
   TxInflightFile() {
-    std::string name = (fs::temp_directory_path() / "hush-tx-inflight-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    run_ = name;
     (void)netif::TxFront::create(page());
     page().req_prod.store(30, std::memory_order_relaxed);
     page().rsp_prod.store(10, std::memory_order_relaxed);
   }
-  ~TxInflightFile() override { fs::remove_all(run_); }
 
   netif::TxSring& page() { return shm::layout_at<netif::TxSring>(page_.get()); }
   std::string path() { return (run_ / "vif7.1-q2").string(); }
@@ -49,7 +46,8 @@ class TxInflightFile : public testing::Test {
                            {30, page().rsp_prod.load(std::memory_order_relaxed)});
   }
 
-  fs::path run_;
+  const test::TempFolder folder_;
+  const fs::path run_ = folder_.path();
 
  private:
   struct alignas(kPageSize) Words : std::array<std::uint32_t, kPageSize / 4> {};

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "common/telemetry/control_server.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace hush::telemetry {
 namespace {
@@ -17,13 +18,6 @@ namespace fs = std::filesystem;
 
 class Control : public ::testing::Test {
  protected:
-  Control() {
-    char name[] = "/tmp/hush-control-XXXXXX";
-    directory = mkdtemp(name);
-    path = directory / "backd.sock";
-  }
-  ~Control() override { fs::remove_all(directory); }
-
   std::unique_ptr<ControlServer> server() {
     return *ControlServer::listen(loop, path.string(), [](const nlohmann::json& request) {
       return nlohmann::json{{"echo", request.value("command", "")}};
@@ -56,7 +50,8 @@ class Control : public ::testing::Test {
   }
 
   boost::asio::io_context loop{1};
-  fs::path directory, path;
+  const test::TempFolder directory;
+  const fs::path path = directory.path() / "backd.sock";
 };
 
 TEST_F(Control, TheSocketIsItsOwnersAlone) {

@@ -11,6 +11,7 @@
 
 #include "tests/support/back_rig.hpp"
 #include "tests/support/inflight_world.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace hush::test {
 namespace {
@@ -40,17 +41,12 @@ std::array<std::uint32_t, 3> words_of(const netif::TxRequest& request) {
 
 class Successor : public ::testing::Test {
  protected:
-  Successor() {
-    std::string name = (fs::temp_directory_path() / "hush-successor-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~Successor() override { fs::remove_all(folder_); }
   [[nodiscard]] dom0::TxFile file(bool served_before = true) const {
     return {(folder_ / "vif1.0-q0").string(), served_before};
   }
 
-  fs::path folder_;
+  const TempFolder temp_;
+  const fs::path folder_ = temp_.path();
 };
 
 // One guest and its packets: of one slot and more, and one that is refused.
