@@ -2,11 +2,13 @@
 
 #include <fstream>
 
+#include "common/netif/wire.hpp"
+
 namespace hush::domu {
 
 std::size_t pages_of_queue(bool area) {
-  constexpr std::size_t kNetif = 2 + 2 * 256;
-  constexpr std::size_t kRing = (1U << 20) / 4096;
+  constexpr std::size_t kNetif = 2 + 2 * netif::kSlots;
+  constexpr std::size_t kRing = (1U << 20) / kPageSize;
   constexpr std::size_t kArea = 2 + 2 * kRing;  // the header page and an index page
   return area ? 2 * kArea : kNetif;
 }

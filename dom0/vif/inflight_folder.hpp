@@ -1,5 +1,5 @@
-// The folder of in-flight files (common/inflight): one for each queue of each vif on the netif path, as long
-// as its connection lasts. Control thread only.
+// The folder of in-flight files (common/inflight): one for each queue of each vif, as long as its
+// connection lasts. Control thread only.
 #pragma once
 #include <cstddef>
 #include <functional>

@@ -22,8 +22,6 @@ xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
                               session_before_ ? *session_before_ : new_session()};
   if (answer.refused.empty() && session_before_ && !host_.inflight)
     answer.refused = "in-flight files cannot be used";
-  if (answer.refused.empty() && session_before_ && frontend.area_version == 0)
-    answer.refused = "its keys name no area";
   if (answer.refused.empty() && !session_before_ && frontend.area_version > offered_.hush_area)
     answer.refused = "area version " + std::to_string(frontend.area_version) + " was not offered";
   for (std::size_t i = 0; i < frontend.queues.size() && answer.refused.empty(); ++i)
@@ -43,6 +41,7 @@ xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
 
 Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t number,
                            std::uint64_t session) {
+  if (!frontend.queues[number].area) return error("its keys name no area", EINVAL);
   auto port = make_port(number, frontend.queues.size());
   if (!port) return port.error();
   Worker& worker = host_.least_loaded();
@@ -59,7 +58,6 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
     return error("no room for it in what the areas of this host may take (hushring/area-budget)");
 
   const std::size_t queues = frontend.queues.size();
-  if (!frontend.queues[number].area) return error("its keys name no area", EINVAL);
   QueueAreas::Setup setup{.loop = host_.loop,
                           .store = host_.store,
                           .grants = host_.grants,

@@ -44,9 +44,7 @@ story_multicast() { # a front end that lists the groups it wants; then it wants 
   check drops-counted stat_of vif1.0 "1/(s['drops']['guest_rx']['multicast_not_wanted'] >= 3)"
   check full-list-counted same "$(stat_of vif1.0 "s['drops']['guest_tx']['multicast_list_full']")" 1
   # The list died with the daemon, and its guest will not tell it again: the next one lets all groups through.
-  host_signal backd KILL
-  host_stop backd
-  host_backd || return 1
+  die_and_rise || return 1
   host_wait backd "taking over" || return 1
   send_frames vif1.0 01:00:5e:00:02:00 33:33:00:00:00:77 end
   check ends host_wait odd '^all'
