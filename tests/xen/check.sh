@@ -161,5 +161,5 @@ stop_backd() {
 # served FILTER NAME: what hush-backd counted of the guest's vif, e.g. served .guest_tx.packets g1.
 served() { hushctl stats --json "vif$(xl domid "$2").0" | jq ".[0] | $1"; }
 
-# connects NAME: how often the guest's hush-frontd, whose log is /tmp/frontd.log there, has come to serve.
-connects() { guest_exec "$1" "grep -c ': serving' /tmp/frontd.log"; }
+# frontd_connects NAME: how often the guest's hush-frontd, whose log is /tmp/frontd.log there, has come to serve.
+frontd_connects() { guest_exec "$1" "grep -c ': serving' /tmp/frontd.log"; }
