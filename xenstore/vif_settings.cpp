@@ -149,8 +149,11 @@ std::string as_node(std::string_view name) {
   return node;
 }
 
-std::string below_root(const char* kind, const std::string& node) {
-  return std::string(key::kHushring) + "/" + kind + (node.empty() ? "" : "/" + node);
+std::string below_root(const char* kind, const std::string& node = {}) {
+  std::string path = key::kHushring;
+  path.append("/").append(kind);
+  if (!node.empty()) path.append("/").append(node);
+  return path;
 }
 
 Result<void> read_directory(const View& view, const std::string& directory, std::vector<Said>& into) {
@@ -310,11 +313,11 @@ std::string own_settings_path(VifId id) {
 }
 
 std::string log_level_path() {
-  return std::string(key::kHushring) + "/" + key::kLogLevel;
+  return below_root(key::kLogLevel);
 }
 
 std::string area_budget_path() {
-  return std::string(key::kHushring) + "/" + key::kAreaBudget;
+  return below_root(key::kAreaBudget);
 }
 
 bool is_mac(std::string_view text) {

@@ -151,9 +151,10 @@ TEST_F(SignalsDeathTest, AStopInTimeEndsAsItLikes) {
   EXPECT_EXIT(stop_in_time(), testing::ExitedWithCode(7), "");
 }
 
-// To have a core of a daemon that hangs.
+// To have a core of a daemon that hangs. A shell starts what it puts in the background with SIGQUIT ignored.
 [[noreturn]] void be_asked_for_a_core() {
   begin();
+  std::signal(SIGQUIT, SIG_DFL);
   ::kill(getpid(), SIGQUIT);
   std::_Exit(7);
 }
