@@ -179,9 +179,9 @@ class Vif {
   FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
-  // An earlier daemon served this very connection, or may have begun to, and its files are believed.
   // Of the areas that a daemon before this one left, while they are taken over; 0: it left no number.
   std::optional<std::uint64_t> session_before_;
+  // An earlier daemon served this very connection, or may have begun to, and its files are believed.
   bool served_before_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread
 };
