@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <utility>
 
@@ -26,6 +28,18 @@ int tell(const char* file, const std::string& text) {
   return ::write(fd, text.data(), text.size()) < 0 ? errno : 0;
 }
 
+// pidfd: of the process. A signal that comes meanwhile neither ends the wait nor makes it longer.
+bool ends_within(int pidfd, std::chrono::milliseconds bound) {
+  using Clock = std::chrono::steady_clock;
+  const auto late = Clock::now() + bound;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(late - Clock::now()).count();
+    pollfd ended{pidfd, POLLIN, 0};
+    if (::poll(&ended, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) == 1) return true;
+    if (left <= 0) return false;
+  }
+}
+
 // In a process of its own, since no signal ends a wait of the kernel's. Between fork and _exit only what
 // needs no lock.
 Result<void> tell_each(std::initializer_list<fs::path> files, const std::string& text,
@@ -42,10 +56,9 @@ Result<void> tell_each(std::initializer_list<fs::path> files, const std::string&
     _exit(failed);
   }
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
-  pollfd ended{fd, POLLIN, 0};
-  const int ready = ::poll(&ended, 1, static_cast<int>(bound.count()));
+  const bool in_time = ends_within(fd, bound);
   ::close(fd);
-  if (ready == 0)
+  if (!in_time)
     return error(what + ": the kernel waits for the back end for more than " +
                      std::to_string(bound.count() / 1000) + " s",
                  ETIMEDOUT);
