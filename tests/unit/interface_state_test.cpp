@@ -4,21 +4,21 @@
 
 #include <gmock/gmock.h>
 #include <net/if.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <memory>
 #include <regex>
-#include <thread>
 
 #include "common/net/link.hpp"
 #include "common/net/tap.hpp"
+#include "tests/support/own_namespace.hpp"
 
 namespace hush::net {
 namespace {
 
+using test::in_own_namespace;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -51,12 +51,6 @@ class InterfaceStateTest : public testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
-  }
-  static void in_own_namespace(const std::function<void()>& body) {
-    std::thread([&body] {
-      ASSERT_EQ(unshare(CLONE_NEWNET), 0);
-      body();
-    }).join();
   }
   static Tap make_tap(const std::string& name) {
     auto tap = Tap::create(name);

@@ -3,12 +3,12 @@
 #include "dom0/vif/vif.hpp"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <functional>
 #include <thread>
 
 #include "tests/support/back_rig.hpp"
+#include "tests/support/own_namespace.hpp"
 #include "xenstore/keys.hpp"
 
 namespace hush::test {
@@ -59,8 +59,7 @@ class WholeVif : public ::testing::Test {
   }
   // Its TAP is in a network namespace of its own, which goes with the thread that has it.
   void run(const std::function<void(dom0::Vif&)>& body) {
-    std::thread([&] {
-      ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "needs root";
+    in_own_namespace([&] {
       auto client = xenstore::Client::open(loop_);
       auto grants = xen::GrantTable::open();
       auto thread = event::DataThread::start("hush-test");
@@ -74,12 +73,18 @@ class WholeVif : public ::testing::Test {
         body(vif);
       }
       loop_.poll();
-    }).join();
+    });
     EXPECT_EQ(xen_.maps(), 0U);
     EXPECT_EQ(xen_.ports(), 0U);
   }
+  static void connect(dom0::Vif& vif, Connection& connection) {
+    connection.offer();
+    vif.update();
+    ASSERT_TRUE(vif.connected()) << vif.fault();
+  }
   // Until the data thread has found it out; its report waits for the loop.
-  static void wait_until_failed(const dom0::Vif& vif) {
+  static void lie_unheard(const dom0::Vif& vif, Connection& connection) {
+    connection.lie();
     while (vif.look().at(0).queue.state != "failed") std::this_thread::yield();
   }
 
@@ -91,11 +96,8 @@ TEST_F(WholeVif, ALieCutsItOff) {
   run([this](dom0::Vif& vif) {
     vif.update();
     Connection one(xen_);
-    one.offer();
-    vif.update();
-    ASSERT_TRUE(vif.connected()) << vif.fault();
-    one.lie();
-    wait_until_failed(vif);
+    ASSERT_NO_FATAL_FAILURE(connect(vif, one));
+    lie_unheard(vif, one);
     loop_.poll();
     EXPECT_FALSE(vif.connected());
     EXPECT_NE(vif.fault(), "");
@@ -109,18 +111,13 @@ TEST_F(WholeVif, AFaultOfAnEarlierConnectionIsNoNews) {
   run([this](dom0::Vif& vif) {
     vif.update();
     Connection before(xen_);
-    before.offer();
-    vif.update();
-    ASSERT_TRUE(vif.connected()) << vif.fault();
-    before.lie();
-    wait_until_failed(vif);
+    ASSERT_NO_FATAL_FAILURE(connect(vif, before));
+    lie_unheard(vif, before);
 
     be(xenstore::XenbusState::initialising);
     vif.update();
     Connection after(xen_);
-    after.offer();
-    vif.update();
-    ASSERT_TRUE(vif.connected()) << vif.fault();
+    ASSERT_NO_FATAL_FAILURE(connect(vif, after));
     ASSERT_EQ(vif.connects(), 2U);
     loop_.poll();
     EXPECT_TRUE(vif.connected()) << vif.fault();
