@@ -150,10 +150,7 @@ std::string as_node(std::string_view name) {
 }
 
 std::string below_root(const char* kind, const std::string& node = {}) {
-  std::string path = key::kHushring;
-  path.append("/").append(kind);
-  if (!node.empty()) path.append("/").append(node);
-  return path;
+  return std::string(key::kHushring) + "/" + kind + (node.empty() ? "" : "/" + node);
 }
 
 Result<void> read_directory(const View& view, const std::string& directory, std::vector<Said>& into) {
@@ -291,7 +288,7 @@ std::optional<std::uint32_t> parse_area_budget(std::string_view text) {
 }
 
 std::string default_settings_path() {
-  return below_root(key::kForAll, "");
+  return below_root(key::kForAll);
 }
 
 std::string domain_settings_path(std::string_view domain_name) {
