@@ -51,6 +51,8 @@ const std::vector<Control::Command>& Control::commands() {
                                               {"profile-show", &Control::profile_show},
                                               {"profile-set", &Control::profile_set},
                                               {"profile-forget", &Control::profile_forget},
+                                              {"upgrade", &Control::upgrade},
+                                              {"upgrade-state", &Control::upgrade_state},
                                               {"version", &Control::version}};
   return kCommands;
 }
@@ -295,6 +297,16 @@ Control::Answer Control::profile_forget(const json& request) {
   if (!workload) return workload.error();
   if (auto done = host_.profiles->forget(*workload); !done) return done.error();
   return json{{"forgotten", *workload}};
+}
+
+Control::Answer Control::upgrade(const json& request) {
+  const auto pid = upgrades_.begin(word(request, "program"));
+  if (!pid) return pid.error();
+  return json{{"pid", *pid}};
+}
+
+Control::Answer Control::upgrade_state(const json& /*request*/) {
+  return upgrades_.state();
 }
 
 Control::Answer Control::version(const json&) {

@@ -5,13 +5,15 @@
 #include <nlohmann/json.hpp>
 
 #include "dom0/settings.hpp"
+#include "dom0/upgrade.hpp"
 #include "dom0/vif/vif_manager.hpp"
 
 namespace hush::dom0 {
 
 class Control {
  public:
-  Control(VifManager& manager, Host& host) : manager_(manager), host_(host) {}
+  Control(VifManager& manager, Host& host, Upgrades& upgrades)
+      : manager_(manager), host_(host), upgrades_(upgrades) {}
 
   // Any JSON object may come in; what is no request is answered with an error.
   [[nodiscard]] nlohmann::json answer(const nlohmann::json& request);
@@ -39,6 +41,8 @@ class Control {
   Answer profile_show(const nlohmann::json& request);
   Answer profile_set(const nlohmann::json& request);
   Answer profile_forget(const nlohmann::json& request);
+  Answer upgrade(const nlohmann::json& request);
+  Answer upgrade_state(const nlohmann::json& request);
   Answer version(const nlohmann::json& request);
 
   Result<Vif*> vif_of(const nlohmann::json& request) const;
@@ -48,6 +52,7 @@ class Control {
 
   VifManager& manager_;
   Host& host_;
+  Upgrades& upgrades_;
 };
 
 }  // namespace hush::dom0

@@ -16,6 +16,7 @@
 #include "dom0/control.hpp"
 #include "dom0/preflight.hpp"
 #include "dom0/profile/sqlite_profile_store.hpp"
+#include "dom0/upgrade.hpp"
 #include "dom0/vif/vif_manager.hpp"
 #include "xenstore/keys.hpp"
 
@@ -31,12 +32,15 @@ struct Options {
   std::string profiles = "/var/lib/hushring/profiles.sqlite";
   std::string log_level = "info";
   std::vector<std::string> captures;  // VIF=FILE
+  int successor_of = -1;              // the socket to the daemon before, of an upgrade
+  std::vector<std::string> command;   // all words
 };
 
 constexpr unsigned kMaxThreads = 64;
 
 Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId self) {
-  dom0::allow_shared_pages(options.threads * dom0::BatchMemory::kPages);
+  // A daemon before this one, or after it, has as many for a moment.
+  dom0::allow_shared_pages(2 * options.threads * dom0::BatchMemory::kPages);
   std::vector<unsigned> cpus;
   if (!options.pin.empty()) {
     auto list = event::parse_cpu_list(options.pin, event::available_cpus());
@@ -60,12 +64,18 @@ Result<std::vector<dom0::Worker>> start_workers(const Options& options, DomId se
 
 constexpr auto kStopBound = std::chrono::seconds(5);
 
-Result<std::unique_ptr<event::Signals>> take_signals(boost::asio::io_context& loop,
-                                                     std::function<void()> look_again) {
+// What signals ask for.
+struct Wishes {
+  std::function<void()> look_again = [] {};
+  std::function<void()> upgrade = [] {};
+};
+
+Result<std::unique_ptr<event::Signals>> take_signals(boost::asio::io_context& loop, const Wishes& wishes) {
   event::Signals::Actions actions;
   actions.bound = kStopBound;
-  actions.on_signal = [&loop, look_again = std::move(look_again)](int signal) {
-    if (signal == SIGHUP) return look_again();
+  actions.on_signal = [&loop, &wishes](int signal) {
+    if (signal == SIGHUP) return wishes.look_again();
+    if (signal == SIGUSR2) return wishes.upgrade();
     if (signal != SIGTERM && signal != SIGINT) return spdlog::debug("ignored: signal {}", signal);
     spdlog::info("stopping on {}; connected guests keep their state and wait", sigdescr_np(signal));
     loop.stop();
@@ -79,16 +89,50 @@ Result<std::unique_ptr<event::Signals>> take_signals(boost::asio::io_context& lo
   return event::Signals::take(loop, std::move(actions));
 }
 
-Result<void> serve(const Options& options) {
+Result<dom0::Locks> take_locks(const std::string& run_directory) {
+  auto directory = dom0::lock_run_directory(run_directory);
+  if (!directory) return directory.error();
+  auto network = dom0::lock_network();
+  if (!network) return network.error();
+  return dom0::Locks{std::move(*directory), std::move(*network)};
+}
+
+// What this daemon begins with: locks, and interfaces that are there already.
+struct Beginning {
+  dom0::Locks locks;
+  std::optional<dom0::Predecessor::Handover> handover;
+};
+// Of a successor: when its predecessor has let go.
+Result<Beginning> begin(const Options& options, dom0::Predecessor* predecessor, dom0::KeptTaps& taps) {
+  if (!predecessor) {
+    auto locks = take_locks(options.run_directory);
+    if (!locks) return locks.error();
+    if (auto done = taps.add(telemetry::ServiceManager::take_kept()); !done)
+      spdlog::warn("{}", done.error().text);
+    return Beginning{std::move(*locks), {}};
+  }
+  auto handover = predecessor->prepared();
+  if (!handover) return handover.error();
+  for (auto& [vif, queues] : handover->taps)
+    if (auto done = taps.add(vif, std::move(queues)); !done) spdlog::warn("{}: {}", vif, done.error().text);
+  return Beginning{std::move(handover->locks), std::move(*handover)};
+}
+
+Result<void> serve(const Options& options, dom0::Predecessor* predecessor) {
   if (auto clear = dom0::check_no_kernel_netback(); !clear) return clear;
-  const auto lock = dom0::lock_run_directory(options.run_directory);
-  if (!lock) return lock.error();
-  const auto alone = dom0::lock_network();
-  if (!alone) return alone.error();
+  const auto service = telemetry::ServiceManager::from_environment();
+  dom0::KeptTaps taps{&service};
+  // A daemon that cannot serve says so before it measures anything.
+  std::optional<Beginning> beginning;
+  if (!predecessor) {
+    auto begun = begin(options, nullptr, taps);
+    if (!begun) return begun.error();
+    beginning = std::move(*begun);
+  }
 
   boost::asio::io_context loop{1};
-  std::function<void()> look_again = [] {};
-  const auto signals = take_signals(loop, [&] { look_again(); });
+  Wishes wishes;
+  const auto signals = take_signals(loop, wishes);
   if (!signals) return signals.error();
 
   auto store = xenstore::Client::open(loop);
@@ -112,23 +156,50 @@ Result<void> serve(const Options& options) {
     host.inflight = std::move(*folder);
   else
     spdlog::warn("requests in progress are not kept for a daemon after this one: {}", folder.error().text);
-  dom0::VifManager manager{host};
-  for (const auto& capture : options.captures) {
-    const auto split = capture.find('=');
-    manager.capture_when_connected(capture.substr(0, split), capture.substr(split + 1));
+  if (!beginning) {
+    auto begun = begin(options, predecessor, taps);
+    if (!begun) return begun.error();
+    beginning = std::move(*begun);
   }
-  dom0::Control control{manager, host};
-  const auto socket = telemetry::ControlServer::listen(
-      loop, options.run_directory + "/backd.sock",
-      [&](const nlohmann::json& request) { return control.answer(request); });
-  if (!socket) return socket.error();
+  host.taps = std::move(taps);
+
+  dom0::VifManager manager{host};
+  if (!predecessor)  // a file that was begun is not begun anew
+    for (const auto& capture : options.captures) {
+      const auto split = capture.find('=');
+      manager.capture_when_connected(capture.substr(0, split), capture.substr(split + 1));
+    }
+  dom0::Upgrades upgrades{loop, options.command, [&loop] { loop.stop(); }};
+  dom0::Control control{manager, host, upgrades};
   if (auto watching = manager.start(); !watching) return watching;
-  look_again = [&manager] { manager.look_again(); };
-  spdlog::info("ready: {} data thread{}, a sleep and wake-up costs {} us", options.threads,
-               options.threads == 1 ? "" : "s",
-               std::chrono::duration_cast<std::chrono::microseconds>(*wake_cost).count());
-  loop.run();
-  return {};
+  wishes.look_again = [&manager] { manager.look_again(); };
+  wishes.upgrade = [&upgrades] { (void)upgrades.begin(""); };
+  if (predecessor) {
+    while (!manager.taken_up()) loop.run_one();
+    upgrades.came(*beginning->handover);
+    if (auto done = dom0::sign_lock(beginning->locks.run_directory); !done)
+      spdlog::warn("{}", done.error().text);
+    predecessor->say_serving();
+  }
+  const auto answer = [&control](const nlohmann::json& request) { return control.answer(request); };
+  for (;;) {
+    auto socket = telemetry::ControlServer::listen(loop, options.run_directory + "/backd.sock", answer);
+    if (!socket) return socket.error();
+    spdlog::info("ready: {} data thread{}, a sleep and wake-up costs {} us", options.threads,
+                 options.threads == 1 ? "" : "s",
+                 std::chrono::duration_cast<std::chrono::microseconds>(*wake_cost).count());
+    loop.restart();
+    loop.run();
+    if (!upgrades.prepared()) return {};
+    socket->reset();  // the new one has it at the same path
+    manager.let_go();
+    if (const auto pid = upgrades.hand_over(beginning->locks, host.taps.here())) {
+      service.say("MAINPID=" + std::to_string(*pid));
+      spdlog::info("process {} serves now", *pid);
+      return {};
+    }
+    manager.take_up();
+  }
 }
 
 }  // namespace
@@ -167,6 +238,8 @@ int main(int argc, char** argv) {
                    ? "expected VIF=FILE, as vif1.0=/tmp/a.pcap"
                    : std::string();
       });
+  app.add_option(dom0::Successor::kOption, options.successor_of)->group("");  // hidden: an upgrade's
+  options.command.assign(argv, argv + argc);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -176,9 +249,16 @@ int main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("hush-backd"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   spdlog::flush_on(spdlog::level::trace);
-  if (auto served = serve(options); !served) {
-    spdlog::error("{}", served.error().text);
-    return 1;
+  Result<void> served;
+  if (options.successor_of < 0) {
+    served = serve(options, nullptr);
+  } else if (auto predecessor = dom0::Predecessor::at(options.successor_of)) {
+    served = serve(options, &*predecessor);
+    if (!served) predecessor->say_failed(served.error().text);
+  } else {
+    served = predecessor.error();
   }
-  return 0;
+  if (served) return 0;
+  spdlog::error("{}", served.error().text);
+  return 1;
 }

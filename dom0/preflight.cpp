@@ -31,30 +31,36 @@ Result<void> check_no_kernel_netback() {
       EBUSY);
 }
 
-Result<int> lock_run_directory(const std::string& directory) {
+Result<UniqueFd> lock_run_directory(const std::string& directory) {
   std::error_code failed;
   fs::create_directories(directory, failed);
   if (failed) return error("cannot make " + directory + ": " + failed.message(), failed.value());
   const std::string path = directory + "/backd.lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return errno_error("cannot open " + path);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) return errno_error("another hush-backd holds " + path);
-  // For who wants to end it (tools/install).
-  if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", getpid()) < 0) return errno_error("cannot write " + path);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return errno_error("cannot open " + path);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return errno_error("another hush-backd holds " + path);
+  if (auto done = sign_lock(fd); !done) return error(path + ": " + done.error().text, done.error().code);
   return fd;
 }
 
-Result<int> lock_network() {
+// For who wants to end it (tools/install).
+Result<void> sign_lock(const UniqueFd& lock) {
+  const std::string id = std::to_string(getpid()) + "\n";
+  if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), id.data(), id.size(), 0) < 0)
+    return errno_error("cannot write the lock file");
+  return {};
+}
+
+Result<UniqueFd> lock_network() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   constexpr std::string_view kName = "hush-backd";  // after a 0: no file (unix(7), abstract)
   std::copy(kName.begin(), kName.end(), address.sun_path + 1);
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno_error("cannot make a socket");
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return errno_error("cannot make a socket");
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + kName.size());
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
   const int why = errno;
-  ::close(fd);
   if (why != EADDRINUSE)
     return error("cannot take the name of hush-backd: " + std::string(std::strerror(why)), why);
   return error("another hush-backd serves here, with another --run-dir: pgrep -a hush-backd shows it", why);

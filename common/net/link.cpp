@@ -42,6 +42,16 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
   return apply(socket->get(), index, change.get(), "change");
 }
 
+Result<void> remove_link(unsigned index) {
+  const auto socket = open_netlink();
+  if (!socket) return socket.error();
+  const Link link{rtnl_link_alloc()};
+  rtnl_link_set_ifindex(link.get(), static_cast<int>(index));
+  if (const int rc = rtnl_link_delete(socket->get(), link.get()); rc < 0 && rc != -NLE_NODEV)
+    return nl_error("remove interface " + std::to_string(index), rc);
+  return {};
+}
+
 Result<std::uint32_t> mtu_of(const std::string& interface) {
   const auto socket = open_netlink();
   if (!socket) return socket.error();

@@ -20,6 +20,9 @@ struct LinkChange {                      // what is not set stays
 // index: of the interface; survives a rename.
 Result<void> change_link(unsigned index, const LinkChange& change);
 
+// No error where it is gone already.
+Result<void> remove_link(unsigned index);
+
 Result<std::uint32_t> mtu_of(const std::string& interface);
 
 }  // namespace hush::net

@@ -8,11 +8,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "common/net/vnet_header.hpp"
 
 namespace hush::net {
+namespace {
+
+constexpr int kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+
+}  // namespace
 
 Tap& Tap::operator=(Tap&& other) noexcept {
   if (this != &other) {
@@ -38,6 +45,28 @@ Result<Tap> Tap::create(const std::string& name) {
   return tap;
 }
 
+Result<Tap> Tap::adopt(std::vector<UniqueFd> fds) {
+  Tap tap;
+  for (UniqueFd& fd : fds) tap.fds_.push_back(fd.release());
+  if (tap.fds_.empty()) return error("a TAP without a queue", EINVAL);
+  std::string name;
+  for (const int fd : tap.fds_) {
+    ifreq found{};
+    int header = 0;
+    if (ioctl(fd, TUNGETIFF, &found) < 0) return errno_error("a descriptor is of no TAP that is there");
+    if (ioctl(fd, TUNGETVNETHDRSZ, &header) < 0) return errno_error("header size of a TAP");
+    const std::string_view one(found.ifr_name, strnlen(found.ifr_name, IFNAMSIZ));
+    if (!name.empty() && name != one)
+      return error("queues of two interfaces, " + name + " and " + std::string(one), EINVAL);
+    name = one;
+    if ((found.ifr_flags & kFlags) != kFlags || header != sizeof(VnetHeader))
+      return error(name + " is not a TAP as hushring makes them", EINVAL);
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) return errno_error("make a TAP non-blocking");
+  }
+  tap.index_ = if_nametoindex(name.c_str());
+  return tap;
+}
+
 Result<void> Tap::attach(const std::string& name, bool exclusive) {
   const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return errno_error("cannot open /dev/net/tun (as root: modprobe tun)");
@@ -45,7 +74,6 @@ Result<void> Tap::attach(const std::string& name, bool exclusive) {
   ifreq request{};
   std::copy(name.begin(), name.end(), request.ifr_name);
   // Exclusive: without it a second program would become another queue of the first one's interface.
-  constexpr int kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
   request.ifr_flags = static_cast<short>(exclusive ? kFlags | IFF_TUN_EXCL : kFlags);
   if (ioctl(fd, TUNSETIFF, &request) < 0) {
     if (errno == EBUSY || errno == EEXIST || errno == EINVAL)

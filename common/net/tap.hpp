@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "common/unique_fd.hpp"
 
 namespace hush::net {
 
@@ -24,6 +25,10 @@ class Tap {
   Tap() = default;
   // Creates the interface. Fails with what to do where /dev/net/tun is missing or the name is taken.
   static Result<Tap> create(const std::string& name);
+  // Goes on with one that create() made in a process before this one: fds are all its queues, the first one
+  // first if it matters to the caller. Takes them, also where it fails: they are of no interface, of several,
+  // or of one that create() did not make.
+  static Result<Tap> adopt(std::vector<UniqueFd> fds);
   Tap(Tap&& other) noexcept { *this = std::move(other); }
   Tap& operator=(Tap&& other) noexcept;
   ~Tap() { close(); }

@@ -1,5 +1,7 @@
 #include "common/telemetry/service_manager.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 #include <cstdlib>
 #include <string_view>
 #include <utility>
+
+#include "common/ipc/packet.hpp"
 
 namespace hush::telemetry {
 namespace {
@@ -40,6 +44,20 @@ int connect_to(std::string_view address) {
   return -1;
 }
 
+// sd_listen_fds(3).
+constexpr int kFirstKept = 3;
+constexpr long long kMostKept = 65536;
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(':', begin), text.size());
+    words.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
 }  // namespace
 
 ServiceManager ServiceManager::from_environment() {
@@ -61,6 +79,43 @@ ServiceManager::~ServiceManager() {
 
 void ServiceManager::say(const std::string& text) const {
   if (fd_ >= 0) (void)::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+Result<void> ServiceManager::insist(const std::string& text, std::span<const int> fds) const {
+  if (fd_ < 0) return error("there is no service manager", ENOTCONN);
+  const auto bytes = std::as_bytes(std::span(text));
+  while (!ipc::send_packet(fd_, bytes, {}, fds, MSG_DONTWAIT)) {
+    if (errno != EAGAIN) return errno_error("tell the service manager");
+    pollfd wanted{fd_, POLLOUT, 0};
+    if (::poll(&wanted, 1, static_cast<int>(kLongestWait.count())) == 0)
+      return error("the service manager does not listen", ETIMEDOUT);
+  }
+  return {};
+}
+
+Result<void> ServiceManager::keep(const std::string& name, int fd) const {
+  return insist("FDSTORE=1\nFDNAME=" + name, {&fd, 1});
+}
+
+Result<void> ServiceManager::let_go(const std::string& name) const {
+  return insist("FDSTOREREMOVE=1\nFDNAME=" + name, {});
+}
+
+std::vector<ServiceManager::Kept> ServiceManager::take_kept() {
+  const auto process = number_of("LISTEN_PID");
+  const auto count = number_of("LISTEN_FDS");
+  const char* said = std::getenv("LISTEN_FDNAMES");
+  std::vector<std::string> names = split(said == nullptr ? "" : said);
+  for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
+  std::vector<Kept> kept;
+  if (process != ::getpid() || !count || *count > kMostKept) return kept;
+  names.resize(names.size() == static_cast<std::size_t>(*count) ? names.size() : 0);
+  for (long long i = 0; i < *count; ++i) {
+    const int fd = kFirstKept + static_cast<int>(i);
+    if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) continue;  // it is not there
+    kept.push_back({names.empty() ? "" : names[static_cast<std::size_t>(i)], UniqueFd(fd)});
+  }
+  return kept;
 }
 
 }  // namespace hush::telemetry

@@ -52,6 +52,7 @@ Vif::~Vif() {
   host_.running.forget(id_);
   host_.ledger.forget(id_);
   unwatch();
+  if (tap_.is_open()) host_.taps.put(name(), std::move(tap_));
 }
 
 void Vif::unwatch() {
@@ -229,7 +230,7 @@ void Vif::ask_to_reconnect(const std::string& why) {
   drop_queues();
   forget_inflight();
   (void)set_carrier(false);
-  (void)tap_.set_queues(1);
+  (void)set_tap_queues(1);
   state_ = XenbusState::connected;
   enter(XenbusState::closing);
 }
@@ -238,9 +239,17 @@ void Vif::ask_to_reconnect(const std::string& why) {
 // from a port that had no carrier a moment ago.
 Result<void> Vif::make_tap(const xenstore::BackendSettings& settings, bool carrier) {
   if (tap_.is_open()) return {};
+  if (auto kept = host_.taps.take(name())) {
+    if (settings.hotplug_done) {  // it is where the script put it
+      tap_ = std::move(*kept);
+      return tap_.set_carrier(carrier);
+    }
+    host_.taps.drop(name(), std::move(*kept));  // of an earlier vif of this name
+  }
   auto tap = net::Tap::create(name());
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
+  host_.taps.keep(name(), tap_);
   if (auto done = tap_.set_carrier(carrier); !done) return done;
   if (settings.hotplug_done) {
     plug(settings);
@@ -264,6 +273,12 @@ void Vif::plug(const xenstore::BackendSettings& settings) {
   if (script.substr(script.rfind('/') + 1) != "vif-bridge" || !settings.bridge) return;
   change({.master = settings.bridge});
   if (const auto mtu = net::mtu_of(*settings.bridge); mtu && !settings.mtu) change({.mtu = *mtu});
+}
+
+Result<void> Vif::set_tap_queues(std::size_t count) {
+  auto done = tap_.set_queues(count);
+  host_.taps.keep(name(), tap_);
+  return done;
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
@@ -346,7 +361,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   if (!frontend) return frontend.error();
   const xenstore::Features f = xenstore::allowed(frontend->features, settings_.values);
   if (auto done = tap_.set_offloads(tap_offloads(f)); !done) return done;
-  if (auto done = tap_.set_queues(frontend->queues.size()); !done) return done;
+  if (auto done = set_tap_queues(frontend->queues.size()); !done) return done;
   ++connects_;
   addresses_ = frontend->queues;
   frontend_ = settings.frontend;
@@ -423,7 +438,7 @@ void Vif::disconnect() {
   host_.running.forget(id_);
   if (!was_connected) return;
   (void)set_carrier(false);
-  (void)tap_.set_queues(1);
+  (void)set_tap_queues(1);
 }
 
 // Before the front end may take its rings back, every mapping of them is gone.
@@ -481,7 +496,10 @@ std::string Vif::error_node() const {
 }
 
 void Vif::forget() {
+  record_use();
+  drop_queues();
   forget_inflight();
+  host_.taps.drop(name(), std::move(tap_));
   forget_fault();
 }
 

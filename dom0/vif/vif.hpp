@@ -20,6 +20,7 @@
 #include "dom0/vif/ctrl_ring.hpp"
 #include "dom0/vif/grant_budget.hpp"
 #include "dom0/vif/inflight_folder.hpp"
+#include "dom0/vif/kept_taps.hpp"
 #include "dom0/vif/netif_queue.hpp"
 #include "dom0/vif/queue_areas.hpp"
 #include "xenstore/client.hpp"
@@ -41,6 +42,7 @@ struct Host {
   RunningUses running{};
   AreaGovernor governor{loop, settings};
   std::optional<InflightFolder> inflight{};  // none: no requests in progress are kept
+  KeptTaps taps{};
 
   [[nodiscard]] Worker& least_loaded();
 };
@@ -51,14 +53,16 @@ class Vif {
   // on_change is called for each change of the front end's nodes, however many there are: it is to see to it
   // that update() is called, once for all of them.
   Vif(xenstore::VifId id, Host& host, std::function<void()> on_change);
+  // Its guest stays connected and waits, its interface lies with host's other TAPs: forget() comes before
+  // where the vif is gone.
   ~Vif();
 
   // Looks at the nodes and goes as far as the handshake goes now. Call when any of them may have changed.
   void update();
   // What an admin has set now. Call before update(), and again when any of it may have changed.
   void apply(xenstore::Resolved settings);
-  // Takes back what was said of a fault, and what was kept for a daemon after this one. Call when the backend
-  // directory is gone: nothing of this vif stays.
+  // Takes back what was said of a fault, its interface, and what was kept for a daemon after this one. Call
+  // when the backend directory is gone: nothing of this vif stays.
   void forget();
   // Has the profile of its workload learn what it uses now; nothing where it has no workload, or no areas.
   void record_use();
@@ -115,6 +119,7 @@ class Vif {
   [[nodiscard]] std::optional<RingUse> used() const;
   Result<void> make_tap(const xenstore::BackendSettings& settings, bool carrier);
   void plug(const xenstore::BackendSettings& settings);
+  Result<void> set_tap_queues(std::size_t count);
   Result<void> connect(const xenstore::BackendSettings& settings);
   [[nodiscard]] xenstore::AreaAnswer add_areas(const xenstore::FrontendOffer& frontend);
   Result<void> add_area(const xenstore::FrontendOffer& frontend, std::size_t number, std::uint64_t session);

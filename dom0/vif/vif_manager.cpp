@@ -25,6 +25,19 @@ Result<void> VifManager::start() {
   return host_.store.watch(xenstore::key::kBackendVif, [this](const std::string& path) { on_change(path); });
 }
 
+void VifManager::let_go() {
+  let_go_ = true;
+  taken_up_ = false;
+  while (!vifs_.empty()) erase(vifs_.begin());
+  changed_.clear();
+}
+
+void VifManager::take_up() {
+  let_go_ = false;
+  rescan_ = true;
+  settle_later();
+}
+
 void VifManager::look_again() {
   again_ = true;
   if (again_timer_runs_) return;
@@ -76,26 +89,31 @@ void VifManager::changed_all() {
 }
 
 void VifManager::settle_later() {
-  if (posted_) return;
+  if (posted_ || let_go_) return;
   posted_ = true;
   boost::asio::post(host_.loop, [this] { settle(); });
 }
 
 void VifManager::settle() {
   posted_ = false;
+  if (let_go_) return;
   const bool all = std::exchange(rescan_, false);
   if (all) rescan();
   for (const auto& id : std::exchange(changed_, {})) refresh(id);
-  if (all && !std::exchange(tidied_, true)) tidy();
+  taken_up_ = taken_up_ || all;
+  // A store that is empty tells of no vif that went: it may have lost them all.
+  if (!tidied_ && taken_up_ && !vifs_.empty()) tidy();
 }
 
-// A store that is empty tells of no vif that went: it may have lost them all.
+// What was kept of vifs that went while no daemon ran.
 void VifManager::tidy() {
-  if (!host_.inflight || vifs_.empty()) return;
+  tidied_ = true;
   const auto is_there = [this](std::string_view name) {
     return std::any_of(vifs_.begin(), vifs_.end(),
                        [&](const auto& vif) { return vif.second->name() == name; });
   };
+  host_.taps.keep_only(is_there);
+  if (!host_.inflight) return;
   if (auto done = host_.inflight->keep_only(is_there); !done) spdlog::warn("{}", done.error().text);
 }
 
@@ -155,9 +173,14 @@ void VifManager::remove(xenstore::VifId id) {
   if (found == vifs_.end()) return;
   spdlog::info("{}: removed", found->second->name());
   found->second->forget();
-  vifs_.erase(found);
-  const auto first = vifs_.lower_bound({id.domid, 0});
-  if (first == vifs_.end() || first->first.domid != id.domid) host_.store.unwatch(name_path(id.domid));
+  erase(found);
+}
+
+void VifManager::erase(std::map<xenstore::VifId, std::unique_ptr<Vif>>::iterator vif) {
+  const DomId domid = vif->first.domid;
+  vifs_.erase(vif);
+  const auto first = vifs_.lower_bound({domid, 0});
+  if (first == vifs_.end() || first->first.domid != domid) host_.store.unwatch(name_path(domid));
 }
 
 }  // namespace hush::dom0

@@ -22,6 +22,14 @@ class VifManager {
   // Watches backend/vif and the settings, and takes up what is there.
   Result<void> start();
 
+  // Another daemon is to serve them: guests stay connected and wait, interfaces lie with the host's TAPs.
+  // Nothing is looked at before take_up().
+  void let_go();
+  // Takes up what is there, after let_go().
+  void take_up();
+  // All that was there when start() or take_up() was called has been taken up.
+  [[nodiscard]] bool taken_up() const { return taken_up_; }
+
   [[nodiscard]] const std::map<xenstore::VifId, std::unique_ptr<Vif>>& vifs() const { return vifs_; }
   // Looks at the whole store as if all of it had changed: vifs, front ends, settings. Soon, where that was
   // done a moment ago.
@@ -41,6 +49,7 @@ class VifManager {
   void refresh(xenstore::VifId id);
   Vif& make(xenstore::VifId id);
   void remove(xenstore::VifId id);
+  void erase(std::map<xenstore::VifId, std::unique_ptr<Vif>>::iterator vif);
   void changed_all();
   void settle_later();
   void learn_later();
@@ -58,6 +67,8 @@ class VifManager {
   std::set<xenstore::VifId> changed_;
   bool rescan_ = false;
   bool posted_ = false;
+  bool let_go_ = false;
+  bool taken_up_ = false;
   bool tidied_ = false;
 };
 

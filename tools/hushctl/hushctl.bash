@@ -7,7 +7,7 @@ _hushctl() {
     profile) words="list show set forget" ;;
     "profile show" | "profile set" | "profile forget")
       words=$(hushctl profile list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
-    hushctl) words="list show stats stalls areas set unset load log-level area-budget capture capture-stop profile doctor version --json --help" ;;
+    hushctl) words="list show stats stalls areas set unset load log-level area-budget capture capture-stop profile upgrade doctor version --json --help" ;;
     show | stats | stalls | capture | capture-stop | --vif)
       words=$(hushctl list 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
     set | unset)

@@ -19,7 +19,8 @@ using namespace hush;
 using nlohmann::json;
 
 constexpr char kFooter[] =
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such vif, workload or daemon, 4 not permitted, 5 no "
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such vif, workload, program or daemon, 4 not "
+    "permitted, 5 no "
     "answer in "
     "time, "
     "6 doctor found problems.\nData goes to stdout, messages to stderr. xenstore/README.md lists the "
@@ -135,6 +136,40 @@ int list_profiles(const Options& options) {
 
 json profile_request(const Options& options, const char* command) {
   return {{"command", command}, {"workload", options.workload}};
+}
+
+// Another hush-backd in the place of the one that runs; done when it serves, or when the old one goes on.
+int upgrade(const Options& options) {
+  // Longer than both bounds of hush-backd's own (dom0/upgrade.hpp).
+  constexpr auto kPatience = std::chrono::seconds(60);
+  constexpr auto kAskAgain = std::chrono::milliseconds(20);
+  json request{{"command", "upgrade"}};
+  if (!options.file.empty()) request["program"] = std::filesystem::absolute(options.file).string();
+  const Answer begun = ask(options, request);
+  if (!begun) return failed(begun.error());
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  // While one hands over to the other nobody answers.
+  Answer state = error("");
+  const auto going_on = [&] { return !state || state->value("state", "") == "preparing"; };
+  while (going_on() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kAskAgain);
+    state = ask(options, json{{"command", "upgrade-state"}});
+  }
+  if (going_on())
+    return failed(error("no hush-backd has said within " + std::to_string(kPatience.count()) +
+                            " s that it serves; its log says why",
+                        ETIMEDOUT));
+  const std::string how = state->value("state", "");
+  if (how == "failed")
+    return failed(error("not upgraded, and the old hush-backd goes on: " + state->value("reason", ""), EIO));
+  if (how != "done")
+    return failed(error("hush-backd was started anew meanwhile, not by this upgrade; its log says why", EIO));
+  if (options.as_json)
+    std::cout << state->dump(2) << '\n';
+  else
+    std::cout << "upgraded from " << hushctl::text_of(state->value("from", json())) << "; guests waited "
+              << state->value("gap_us", 0.0) / 1000 << " ms\n";
+  return 0;
 }
 
 int version(const Options& options) {
@@ -336,6 +371,10 @@ class CommandLine {
                      [&o] { return show(o, request_of(o, "capture-stop"), nullptr, nullptr); });
     for (auto* command : {start, stop}) command->add_option("vif", options_.vif, "as vif1.0")->required();
     start->add_option("file", options_.file, "where to")->required();
+    add("upgrade", "another hush-backd in the place of the one that runs; guests stay connected",
+        [&o] { return upgrade(o); })
+        ->add_option("program", options_.file,
+                     "its path (default: that which the one that runs was started from)");
   }
 
   void add_profiles() {

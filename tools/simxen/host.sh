@@ -122,9 +122,9 @@ host_netns() { ip netns add "$(host_ns "$1")" && ip -n "$(host_ns "$1")" link se
 # host_create N: one more domain.
 host_create() { "$host_bin/simxen" create "$1" >>"$host_logs/simxen.log" 2>&1 && host_netns "$1"; }
 
-# host_backd [OPTION...]: hush-backd in Dom0, ready when this returns.
+# host_backd [OPTION...]: hush-backd in Dom0, ready when this returns; with $host_keeper, below hush-keeper.
 host_backd() {
-  host_start backd 0 "$host_bin/hush-backd" --run-dir "$host_run" --profiles "$host_run/profiles.sqlite" "$@"
+  host_start backd 0 ${host_keeper:+"$host_bin/hush-keeper"} "$host_bin/hush-backd" --run-dir "$host_run" --profiles "$host_run/profiles.sqlite" "$@"
   host_wait backd ready
 }
 

@@ -12,15 +12,15 @@
 namespace hush::simxen {
 
 bool Client::answers(const World& world) {
-  return static_cast<bool>(connect_packet_socket(world.socket()));
+  return static_cast<bool>(ipc::connect_packet_socket(world.socket()));
 }
 
-Client::Client(const World& world) : world_(world), socket_(connect_packet_socket(world.socket())) {
+Client::Client(const World& world) : world_(world), socket_(ipc::connect_packet_socket(world.socket())) {
   if (!socket_)
     throw Failure("no server answers at " + world.socket() + ": " + std::strerror(errno) +
                   "; start one with 'simxen up --dir " + world.dir + "'");
-  const Packet packet = ask({.op = Op::hello, .domid = 0, .port = kWireVersion}, "simxen",
-                            "greet the server (another version of simxen?)");
+  const ipc::Packet packet = ask({.op = Op::hello, .domid = 0, .port = kWireVersion}, "simxen",
+                                 "greet the server (another version of simxen?)");
   if (packet.fds.empty()) throw Failure("the server at " + world.socket() + " sent no machine");
   void* at = ::mmap(nullptr, sizeof(Machine), PROT_READ | PROT_WRITE, MAP_SHARED, packet.fds[0].get(), 0);
   if (at == MAP_FAILED) throw Failure(std::string("cannot map the machine: ") + std::strerror(errno));
@@ -31,27 +31,27 @@ Client::~Client() {
   if (machine_ != nullptr) ::munmap(machine_, sizeof(Machine));
 }
 
-Packet Client::ask(const Request& request, const std::string& payload, const std::string& doing) {
-  Packet packet;
+ipc::Packet Client::ask(const Request& request, const std::string& payload, const std::string& doing) {
+  ipc::Packet packet;
   Reply reply;
-  if (!send_packet(socket_.get(), bytes_of(request), std::as_bytes(std::span(payload)), {}) ||
-      !receive_packet(socket_.get(), packet) || !packet.head(reply))
+  if (!ipc::send_packet(socket_.get(), ipc::bytes_of(request), std::as_bytes(std::span(payload)), {}) ||
+      !ipc::receive_packet(socket_.get(), packet) || !packet.head(reply))
     throw Failure("the server at " + world_.socket() + " went away; its log was " + world_.server_log());
   if (reply.error != 0) throw Failure("cannot " + doing + ": " + std::strerror(reply.error));
   return packet;
 }
 
 int Client::try_ask(const Request& request) {
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
-  if (!send_packet(socket_.get(), bytes_of(request), {}, {}) || !receive_packet(socket_.get(), packet) ||
-      !packet.head(reply))
+  if (!ipc::send_packet(socket_.get(), ipc::bytes_of(request), {}, {}) ||
+      !ipc::receive_packet(socket_.get(), packet) || !packet.head(reply))
     return EPIPE;
   return reply.error;
 }
 
 nlohmann::json Client::report() {
-  const Packet packet = ask({.op = Op::report}, "get the report");
+  const ipc::Packet packet = ask({.op = Op::report}, "get the report");
   if (packet.fds.empty()) throw Failure("the server sent no report");
   std::string text;
   char buffer[65536];
@@ -75,7 +75,7 @@ uint32_t Client::domain(const std::string& text) {
 }
 
 std::string Client::uuid(uint32_t domid) {
-  const Packet packet = ask({.op = Op::list_domains}, "list the domains");
+  const ipc::Packet packet = ask({.op = Op::list_domains}, "list the domains");
   const auto domains = packet.items<Reply, DomainInfo>();
   const auto found = std::find_if(domains.begin(), domains.end(),
                                   [domid](const DomainInfo& info) { return info.domid == domid; });
@@ -91,8 +91,8 @@ std::string Client::uuid(uint32_t domid) {
 }
 
 void Client::wait_for_end() {
-  Packet packet;
-  while (receive_packet(socket_.get(), packet)) {
+  ipc::Packet packet;
+  while (ipc::receive_packet(socket_.get(), packet)) {
   }
 }
 

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "common/ipc/packet.hpp"
 #include "tools/simxen/wire/machine.hpp"
 #include "tools/simxen/wire/message.hpp"
-#include "tools/simxen/wire/packet.hpp"
 #include "tools/simxen/wire/world.hpp"
 
 namespace hush::simxen {
@@ -23,8 +23,8 @@ class Client {
   static bool answers(const World& world);
 
   // Throws Failure naming what could not be done.
-  Packet ask(const Request& request, const std::string& payload, const std::string& doing);
-  Packet ask(const Request& request, const std::string& doing) { return ask(request, {}, doing); }
+  ipc::Packet ask(const Request& request, const std::string& payload, const std::string& doing);
+  ipc::Packet ask(const Request& request, const std::string& doing) { return ask(request, {}, doing); }
   // The errno of the answer instead of an exception.
   int try_ask(const Request& request);
   nlohmann::json report();

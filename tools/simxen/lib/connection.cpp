@@ -97,7 +97,7 @@ bool Connection::open_locked() {
   if (socket_) return true;
   if (UniqueFd old = inherited_socket()) return greet_locked(std::move(old), true);
   const std::string path = World::from_environment().socket();
-  UniqueFd fresh = connect_packet_socket(path);
+  UniqueFd fresh = ipc::connect_packet_socket(path);
   if (!fresh) {
     if (!said_missing_)
       std::fprintf(stderr, "simxen: no server answers at %s: %m; start one with 'simxen up'\n", path.c_str());
@@ -112,10 +112,10 @@ bool Connection::open_locked() {
 bool Connection::greet_locked(UniqueFd socket, bool resumed) {
   Request request{.op = Op::hello, .domid = acting_domid(), .flags = resumed ? 1U : 0U, .port = kWireVersion};
   const std::string name = program_invocation_short_name;
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
-  if (!send_packet(socket.get(), bytes_of(request), std::as_bytes(std::span(name)), {}) ||
-      !receive_packet(socket.get(), packet) || !packet.head(reply)) {
+  if (!ipc::send_packet(socket.get(), ipc::bytes_of(request), std::as_bytes(std::span(name)), {}) ||
+      !ipc::receive_packet(socket.get(), packet) || !packet.head(reply)) {
     errno = ENOENT;
     return false;
   }
@@ -134,12 +134,12 @@ bool Connection::greet_locked(UniqueFd socket, bool resumed) {
   return true;
 }
 
-bool Connection::ask(const Request& request, std::span<const std::byte> payload, Packet& packet,
+bool Connection::ask(const Request& request, std::span<const std::byte> payload, ipc::Packet& packet,
                      Reply& reply) {
   const std::lock_guard lock(mutex_);
   if (!open_locked()) return false;
-  if (!send_packet(socket_.get(), bytes_of(request), payload, {}) || !receive_packet(socket_.get(), packet) ||
-      !packet.head(reply)) {
+  if (!ipc::send_packet(socket_.get(), ipc::bytes_of(request), payload, {}) ||
+      !ipc::receive_packet(socket_.get(), packet) || !packet.head(reply)) {
     errno = EIO;
     return false;
   }
@@ -148,7 +148,7 @@ bool Connection::ask(const Request& request, std::span<const std::byte> payload,
 }
 
 bool Connection::ask(const Request& request) {
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
   return ask(request, packet, reply);
 }
@@ -172,7 +172,7 @@ bool Connection::load_view(uint32_t domid, uint32_t incarnation) {
     if (known != nullptr && !known->dead() && (incarnation == 0 || incarnation == known->incarnation()))
       return true;
   }
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
   if (!ask({.op = Op::open_domain, .as = acting_domid(), .domid = domid}, packet, reply)) return false;
   if (packet.fds.size() != 3 || (incarnation != 0 && reply.value != incarnation)) {

@@ -8,10 +8,10 @@
 #include <shared_mutex>
 #include <span>
 
+#include "common/ipc/packet.hpp"
 #include "tools/simxen/lib/domain_view.hpp"
 #include "tools/simxen/wire/machine.hpp"
 #include "tools/simxen/wire/message.hpp"
-#include "tools/simxen/wire/packet.hpp"
 
 namespace hush::simxen {
 
@@ -23,8 +23,10 @@ class Connection {
   // Connects when needed. False with errno = ENOENT (as /dev/xen/* missing) when no server answers.
   bool open();
   // One round trip. False with errno when the server refused or is gone.
-  bool ask(const Request& request, std::span<const std::byte> payload, Packet& packet, Reply& reply);
-  bool ask(const Request& request, Packet& packet, Reply& reply) { return ask(request, {}, packet, reply); }
+  bool ask(const Request& request, std::span<const std::byte> payload, ipc::Packet& packet, Reply& reply);
+  bool ask(const Request& request, ipc::Packet& packet, Reply& reply) {
+    return ask(request, {}, packet, reply);
+  }
   bool ask(const Request& request);
 
   Machine& machine() const { return *machine_; }

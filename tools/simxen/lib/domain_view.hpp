@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/unique_fd.hpp"
 #include "tools/simxen/wire/grant_table.hpp"
-#include "tools/simxen/wire/unique_fd.hpp"
 
 namespace hush::simxen {
 

@@ -33,7 +33,7 @@ int refuse(xenevtchn_handle* handle, Primitive primitive, int fault) {
 int bind(xenevtchn_handle* handle, Request request) {
   request.handle = handle->id;
   request.as = handle->domid;
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
   if (!Connection::instance().ask(request, packet, reply)) return -1;
   if (packet.fds.size() != 2 || !handle->add(reply.value, std::move(packet.fds[0]), std::move(packet.fds[1])))
@@ -53,7 +53,7 @@ xenevtchn_handle* make_handle(int epoll) {
 // descriptors.
 bool adopt_ports(xenevtchn_handle* handle) {
   for (uint32_t first = 0;;) {
-    Packet packet;
+    ipc::Packet packet;
     Reply reply;
     const Request request{.op = Op::adopt_handle, .handle = handle->id, .as = handle->domid, .port = first};
     if (!Connection::instance().ask(request, packet, reply)) return false;

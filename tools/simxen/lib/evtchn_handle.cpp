@@ -13,7 +13,7 @@ xenevtchn_handle::Port* xenevtchn_handle::find(uint32_t port) const {
   return &ports[port];
 }
 
-bool xenevtchn_handle::add(uint32_t port, hush::simxen::UniqueFd receive, hush::simxen::UniqueFd notify) {
+bool xenevtchn_handle::add(uint32_t port, hush::UniqueFd receive, hush::UniqueFd notify) {
   if (port >= kMaxPorts) return false;
   const std::lock_guard lock(mutex);
   ports[port].notify.store(notify.release());

@@ -37,6 +37,6 @@ struct xenevtchn_handle {
   bool alive() const { return generation == hush::simxen::Connection::instance().generation(); }
   // Null when this handle did not bind the port.
   Port* find(uint32_t port) const;
-  bool add(uint32_t port, hush::simxen::UniqueFd receive, hush::simxen::UniqueFd notify);
+  bool add(uint32_t port, hush::UniqueFd receive, hush::UniqueFd notify);
   void remove(uint32_t port);
 };

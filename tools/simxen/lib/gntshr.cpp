@@ -31,7 +31,7 @@ void* share(xengntshr_handle* handle, uint32_t domid, int count, uint32_t* refs,
                         .flags = writable ? kWritable : 0,
                         .port = port,
                         .offset = offset};
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
   if (!connection.ask(request, packet, reply)) return nullptr;
   const auto grefs = packet.items<Reply, uint32_t>();

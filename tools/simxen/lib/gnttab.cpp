@@ -30,7 +30,7 @@ void* map_grants(xengnttab_handle* handle, std::vector<GrantName> grants, int pr
                         .flags = (protection & PROT_WRITE) != 0 ? kWritable : 0,
                         .port = port,
                         .offset = offset};
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
   if (!connection.ask(request, std::as_bytes(std::span(grants)), packet, reply)) return nullptr;
   const auto incarnations = packet.items<Reply, uint32_t>();

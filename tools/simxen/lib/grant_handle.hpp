@@ -17,7 +17,7 @@ struct xengntdev_handle {
 
   uint32_t domid = 0;
   uint32_t generation = 0;
-  hush::simxen::UniqueFd fd;  // for xengnttab_fd(): something to close, nothing to read
+  hush::UniqueFd fd;  // for xengnttab_fd(): something to close, nothing to read
   std::mutex mutex;
   std::map<void*, Range> ranges;
 

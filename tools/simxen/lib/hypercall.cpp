@@ -34,7 +34,7 @@ int fail(int reason) {
 }
 
 std::vector<DomainInfo> domains(uint32_t as) {
-  Packet packet;
+  ipc::Packet packet;
   Reply reply;
   if (!Connection::instance().ask({.op = Op::list_domains, .as = as}, packet, reply)) return {};
   return packet.items<Reply, DomainInfo>();

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "tools/simxen/wire/unique_fd.hpp"
+#include "common/unique_fd.hpp"
 
 namespace hush::simxen {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "common/unique_fd.hpp"
 #include "tools/simxen/server/event_channel.hpp"
 #include "tools/simxen/server/grant.hpp"
 #include "tools/simxen/wire/grant_table.hpp"
-#include "tools/simxen/wire/unique_fd.hpp"
 
 namespace hush::simxen {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "tools/simxen/wire/unique_fd.hpp"
+#include "common/unique_fd.hpp"
 
 namespace hush::simxen {
 

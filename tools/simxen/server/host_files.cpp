@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "tools/simxen/wire/unique_fd.hpp"
+#include "common/unique_fd.hpp"
 
 namespace hush::simxen {
 namespace {

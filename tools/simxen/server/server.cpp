@@ -109,29 +109,30 @@ void Server::accept() {
 }
 
 void Server::receive(const std::shared_ptr<Session>& session) {
-  session->socket.async_wait(boost::asio::posix::descriptor_base::wait_read,
-                             [this, session](const boost::system::error_code& error) {
-                               if (error || sessions_.count(session->id) == 0) return;
-                               Packet packet;
-                               while (receive_packet(session->socket.native_handle(), packet, MSG_DONTWAIT)) {
-                                 ++session->requests;
-                                 answer(*session, handle(*session, packet));
-                                 if (sessions_.count(session->id) == 0) return;
-                               }
-                               if (errno != EAGAIN) {
-                                 end(session);
-                                 return;
-                               }
-                               receive(session);
-                             });
+  session->socket.async_wait(
+      boost::asio::posix::descriptor_base::wait_read,
+      [this, session](const boost::system::error_code& error) {
+        if (error || sessions_.count(session->id) == 0) return;
+        ipc::Packet packet;
+        while (ipc::receive_packet(session->socket.native_handle(), packet, MSG_DONTWAIT)) {
+          ++session->requests;
+          answer(*session, handle(*session, packet));
+          if (sessions_.count(session->id) == 0) return;
+        }
+        if (errno != EAGAIN) {
+          end(session);
+          return;
+        }
+        receive(session);
+      });
 }
 
 void Server::answer(Session& session, const Answer& answer) {
   if (answer.deferred) return;
   std::vector<int> fds = answer.fds;
   if (answer.owned) fds.push_back(answer.owned.get());
-  if (!send_packet(session.socket.native_handle(), bytes_of(answer.reply), answer.payload, fds,
-                   MSG_DONTWAIT) &&
+  if (!ipc::send_packet(session.socket.native_handle(), ipc::bytes_of(answer.reply), answer.payload, fds,
+                        MSG_DONTWAIT) &&
       errno != EPIPE && errno != ECONNRESET)
     spdlog::error("{} ({}) could not be answered: {}", session.name, session.pid, std::strerror(errno));
 }

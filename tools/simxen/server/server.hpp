@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "common/ipc/packet.hpp"
 #include "tools/simxen/server/hypervisor.hpp"
 #include "tools/simxen/server/session.hpp"
 #include "tools/simxen/server/store_process.hpp"
 #include "tools/simxen/server/xenbus.hpp"
-#include "tools/simxen/wire/packet.hpp"
 #include "tools/simxen/wire/world.hpp"
 
 namespace hush::simxen {
@@ -51,11 +51,11 @@ class Server {
   void answer(Session& session, const Answer& answer);
 
   // Requests (server_requests.cpp)
-  Answer handle(Session& session, const Packet& packet);
-  Answer greet(Session& session, const Request& request, const Packet& packet);
-  void handle_grants(const Caller& caller, const Request& request, const Packet& packet, Answer& answer);
+  Answer handle(Session& session, const ipc::Packet& packet);
+  Answer greet(Session& session, const Request& request, const ipc::Packet& packet);
+  void handle_grants(const Caller& caller, const Request& request, const ipc::Packet& packet, Answer& answer);
   void handle_events(const Caller& caller, const Request& request, Answer& answer);
-  void handle_domains(Session& session, const Request& request, const Packet& packet, Answer& answer);
+  void handle_domains(Session& session, const Request& request, const ipc::Packet& packet, Answer& answer);
   void adopt(const Caller& caller, const Request& request, Answer& answer);
   int create_domain(uint32_t domid, const std::string& name, uint32_t& store_port);
   int destroy_domain(uint32_t domid);

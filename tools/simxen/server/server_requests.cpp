@@ -11,7 +11,7 @@
 
 namespace hush::simxen {
 
-Server::Answer Server::handle(Session& session, const Packet& packet) {
+Server::Answer Server::handle(Session& session, const ipc::Packet& packet) {
   Answer answer;
   Request request;
   if (!packet.head(request)) {
@@ -51,7 +51,7 @@ Server::Answer Server::handle(Session& session, const Packet& packet) {
   return answer;
 }
 
-Server::Answer Server::greet(Session& session, const Request& request, const Packet& packet) {
+Server::Answer Server::greet(Session& session, const Request& request, const ipc::Packet& packet) {
   Answer answer;
   if (request.port != kWireVersion) {
     answer.reply.error = EPROTONOSUPPORT;
@@ -72,7 +72,7 @@ Server::Answer Server::greet(Session& session, const Request& request, const Pac
   return answer;
 }
 
-void Server::handle_grants(const Caller& caller, const Request& request, const Packet& packet,
+void Server::handle_grants(const Caller& caller, const Request& request, const ipc::Packet& packet,
                            Answer& answer) {
   int& error = answer.reply.error;
   switch (request.op) {
@@ -167,7 +167,8 @@ void Server::adopt(const Caller& caller, const Request& request, Answer& answer)
   answer.append(ports);
 }
 
-void Server::handle_domains(Session& session, const Request& request, const Packet& packet, Answer& answer) {
+void Server::handle_domains(Session& session, const Request& request, const ipc::Packet& packet,
+                            Answer& answer) {
   int& error = answer.reply.error;
   const auto domain = hypervisor_->domain(request.domid);
   switch (request.op) {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "tools/simxen/wire/unique_fd.hpp"
+#include "common/unique_fd.hpp"
 
-namespace hush::simxen {
+namespace hush::ipc {
 
 // The kernel's limit of descriptors in one message is 253.
 inline constexpr size_t kMaxFds = 250;
@@ -48,4 +48,4 @@ std::span<const std::byte> bytes_of(const T& value) {
   return std::as_bytes(std::span<const T, 1>(&value, 1));
 }
 
-}  // namespace hush::simxen
+}  // namespace hush::ipc

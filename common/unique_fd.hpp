@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace hush::simxen {
+namespace hush {
 
 class UniqueFd {
  public:
@@ -20,7 +20,7 @@ class UniqueFd {
   UniqueFd& operator=(const UniqueFd&) = delete;
   ~UniqueFd() { reset(); }
 
-  int get() const { return fd_; }
+  [[nodiscard]] int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
@@ -32,4 +32,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace hush::simxen
+}  // namespace hush

@@ -1,4 +1,4 @@
-#include "tools/simxen/wire/packet.hpp"
+#include "common/ipc/packet.hpp"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace hush::simxen {
+namespace hush::ipc {
 
 bool send_packet(int socket, std::span<const std::byte> head, std::span<const std::byte> payload,
                  std::span<const int> fds, int flags) {
@@ -88,4 +88,4 @@ UniqueFd connect_packet_socket(const std::string& path) {
   return fd;
 }
 
-}  // namespace hush::simxen
+}  // namespace hush::ipc
