@@ -172,6 +172,12 @@ Result<void> serve(const Options& options, dom0::Predecessor* predecessor) {
   dom0::Upgrades upgrades{loop, options.command, [&loop] { loop.stop(); }};
   dom0::Control control{manager, host, upgrades};
   if (auto watching = manager.start(); !watching) return watching;
+  (*store)->survive(
+      [] {
+        spdlog::warn(
+            "xenstored is gone; all vifs are served on, and nothing changes until one is there again");
+      },
+      [&manager] { manager.store_is_back(); });
   wishes.look_again = [&manager] { manager.look_again(); };
   wishes.upgrade = [&upgrades] { (void)upgrades.begin(""); };
   if (predecessor) {

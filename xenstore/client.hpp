@@ -4,6 +4,8 @@
 // the packet path never calls them. Paths that do not start with '/' are relative to /local/domain/<self>.
 #pragma once
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +15,7 @@
 
 #include "common/event/fd_watcher.hpp"
 #include "common/result.hpp"
+#include "common/unique_fd.hpp"
 
 struct xs_handle;
 
@@ -31,6 +34,14 @@ class View {
   // No error where there is no such node.
   Result<void> remove(const std::string& path) const;
 
+  // Who may do what with a node, as <xenstore_lib.h> has it; the first is its owner and what all others may.
+  struct Permission {
+    unsigned domain;
+    unsigned rights;
+  };
+  Result<std::vector<Permission>> permissions(const std::string& path) const;
+  Result<void> set_permissions(const std::string& path, const std::vector<Permission>& permissions) const;
+
  private:
   friend class Client;
   View(xs_handle* handle, std::uint32_t transaction) : handle_(handle), transaction_(transaction) {}
@@ -44,8 +55,16 @@ class Client {
   static Result<std::unique_ptr<Client>> open(boost::asio::io_context& loop);
   ~Client();
 
+  // Has it live on when xenstored dies: until one is there again all calls fail with ENOTCONN, at once; then
+  // watches are set again, and each fires once as a new one does, also where the new store is empty. on_lost
+  // and on_back run on the loop. Where the store is reached through the kernel (a guest), it is the kernel
+  // that would have to tell, and does not.
+  void survive(std::function<void()> on_lost, std::function<void()> on_back);
+  // How often it is looked for a new xenstored.
+  static constexpr std::chrono::milliseconds kLookEvery{100};
+
   [[nodiscard]] View view() const { return {handle_, 0}; }
-  // Readable when the loop has a watch to take. Owned by the handle.
+  // Readable when the loop has a watch to take. Owned by the handle; changes when a new xenstored is there.
   [[nodiscard]] int fd() const;
 
   // Runs body in a transaction until it commits. A conflict runs body again (at most kMaxConflicts times), so
@@ -63,9 +82,19 @@ class Client {
  private:
   Client(boost::asio::io_context& loop, xs_handle* handle);
   void on_readable();
+  [[nodiscard]] bool listen_for_its_end();
+  void lose();
+  void look_later();
+  void come_back();
 
-  xs_handle* handle_;
+  boost::asio::io_context& loop_;
+  xs_handle* handle_;  // null: lost
   std::unique_ptr<event::FdWatcher> watcher_;
+  // The library closes its own socket and says nothing: a second one, on which nothing is ever said, tells.
+  UniqueFd line_;
+  std::unique_ptr<event::FdWatcher> line_watcher_;
+  boost::asio::steady_timer look_timer_;
+  std::function<void()> on_lost_, on_back_;
   std::map<std::string, Handler> handlers_;  // the path is the token
 };
 

@@ -9,6 +9,9 @@ inline constexpr char kState[] = "state";
 inline constexpr char kMac[] = "mac";
 inline constexpr char kMtu[] = "mtu";
 
+// Of the own domain: which hush-backd this store knows
+inline constexpr char kSentinel[] = "data/hush-backd";
+
 // Backend directory: the toolstack
 inline constexpr char kFrontend[] = "frontend";
 inline constexpr char kFrontendId[] = "frontend-id";

@@ -202,9 +202,10 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     }
     if (done) done = connect(settings);
     const bool by_areas = std::exchange(session_before_, std::nullopt).has_value();
-    if (done)
+    if (done) {
       state_ = *self;
-    else if (by_areas)
+      remember_nodes();
+    } else if (by_areas)
       ask_to_reconnect(done.error().text);
     else {
       (void)tap_.set_carrier(false);
@@ -480,6 +481,7 @@ void Vif::enter(XenbusState next) {
                   ? xenstore::switch_connected(host_.store, id_, area_answer_)
                   : xenstore::switch_state(host_.store, xenstore::backend_path(id_), next);
   if (!done) spdlog::error("{}: {}", name(), done.error().text);
+  if (next == XenbusState::connected) remember_nodes();
 }
 
 void Vif::fail(const std::string& reason) {
@@ -489,6 +491,28 @@ void Vif::fail(const std::string& reason) {
   // Where xenbus_dev_fatal of Linux says it too.
   (void)host_.store.view().write(error_node(), reason);
   enter(XenbusState::closing);
+}
+
+// After the guest is served: some hundred questions to the store.
+void Vif::remember_nodes() {
+  on_control()([this, connection = connects_] {
+    if (connection != connects_ || !connected()) return;
+    nodes_.clear();
+    for (const std::string& path : {xenstore::backend_path(id_), frontend_}) {
+      auto taken = xenstore::take_snapshot(host_.store.view(), path);
+      if (!taken) return;  // the store is gone just now
+      nodes_.push_back(std::move(*taken));
+    }
+  });
+}
+
+Result<void> Vif::write_again() {
+  if (!connected() || nodes_.empty()) return {};
+  return host_.store.transact([this](xenstore::View& view) -> Result<void> {
+    for (const auto& directory : nodes_)
+      if (auto done = xenstore::restore(view, directory); !done) return done;
+    return {};
+  });
 }
 
 std::string Vif::error_node() const {

@@ -24,6 +24,7 @@
 #include "dom0/vif/netif_queue.hpp"
 #include "dom0/vif/queue_areas.hpp"
 #include "xenstore/client.hpp"
+#include "xenstore/snapshot.hpp"
 #include "xenstore/vif_config.hpp"
 
 namespace hush::dom0 {
@@ -64,6 +65,9 @@ class Vif {
   // Takes back what was said of a fault, its interface, and what was kept for a daemon after this one. Call
   // when the backend directory is gone: nothing of this vif stays.
   void forget();
+  // xenstore has lost all that it knew: what was there of this vif when it connected is written again.
+  // Nothing where it was not connected.
+  Result<void> write_again();
   // Has the profile of its workload learn what it uses now; nothing where it has no workload, or no areas.
   void record_use();
 
@@ -144,6 +148,7 @@ class Vif {
   void say_how_resumed(std::size_t queue, const TxResumed& resumed);
   void forget_inflight();
   void forget_fault();
+  void remember_nodes();
   void disconnect();
   void drop_queues();
   Result<void> set_carrier(bool up);
@@ -184,6 +189,7 @@ class Vif {
   FirstSize first_size_;
   std::shared_ptr<RateLimiter> limiter_;  // of all queues; null: no limit
   std::uint64_t connects_ = 0;
+  std::vector<xenstore::Snapshot> nodes_;  // of both its directories, when it connected
   // Of the areas that a daemon before this one left, while they are taken over; 0: it left no number.
   std::optional<std::uint64_t> session_before_;
   // An earlier daemon served this very connection, or may have begun to, and its files are believed.

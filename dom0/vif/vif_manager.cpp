@@ -1,6 +1,7 @@
 #include "dom0/vif/vif_manager.hpp"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -22,6 +23,7 @@ Result<void> VifManager::start() {
   auto done = host_.settings.watch([this] { changed_all(); });
   if (!done) return done;
   if (host_.profiles) learn_later();
+  mark_store();
   return host_.store.watch(xenstore::key::kBackendVif, [this](const std::string& path) { on_change(path); });
 }
 
@@ -30,6 +32,36 @@ void VifManager::let_go() {
   taken_up_ = false;
   while (!vifs_.empty()) erase(vifs_.begin());
   changed_.clear();
+}
+
+// A name that no other store has.
+void VifManager::mark_store() {
+  sentinel_ = std::to_string(getpid()) + "-" +
+              std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
+  if (auto done = host_.store.view().write(xenstore::key::kSentinel, sentinel_); !done)
+    spdlog::warn("an xenstored that begins empty will not be told from one that goes on: {}",
+                 done.error().text);
+}
+
+void VifManager::store_is_back() {
+  const auto known = host_.store.view().read(xenstore::key::kSentinel);
+  if (!known) return spdlog::error("{}", known.error().text);  // gone again
+  if (*known == sentinel_) {
+    spdlog::info("xenstored is back, and knows what it knew");
+    return look_again();
+  }
+  std::size_t written = 0;
+  for (const auto& [id, vif] : vifs_) {
+    lost_by_store_.insert(id);
+    if (auto done = vif->write_again(); !done)
+      spdlog::warn("{}: cannot be written into the new store: {}", vif->name(), done.error().text);
+    else
+      written += vif->connected();
+  }
+  spdlog::warn("xenstored began anew and empty: {} vifs are served on, and the nodes of {} are written again",
+               vifs_.size(), written);
+  mark_store();
+  look_again();
 }
 
 void VifManager::take_up() {
@@ -134,7 +166,11 @@ void VifManager::rescan() {
 void VifManager::refresh(xenstore::VifId id) {
   auto frontend = host_.store.view().read(xenstore::backend_path(id) + "/" + xenstore::key::kFrontend);
   if (!frontend) return spdlog::error("{}", frontend.error().text);
-  if (!*frontend) return remove(id);
+  if (!*frontend) {
+    if (lost_by_store_.contains(id)) return;  // nobody removed it
+    return remove(id);
+  }
+  lost_by_store_.erase(id);
   const auto found = vifs_.find(id);
   if (found == vifs_.end()) spdlog::info("{}: found, front end at {}", xenstore::vif_name(id), **frontend);
   Vif& vif = found != vifs_.end() ? *found->second : make(id);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 
 #include "dom0/vif/vif.hpp"
 
@@ -27,6 +28,10 @@ class VifManager {
   void let_go();
   // Takes up what is there, after let_go().
   void take_up();
+  // xenstored died, and another one is there. Its watches fire as new ones do. Where it knows nothing of this
+  // daemon it began empty: no vif is taken for removed because of that, and what belongs to those that are
+  // connected is written again.
+  void store_is_back();
   // All that was there when start() or take_up() was called has been taken up.
   [[nodiscard]] bool taken_up() const { return taken_up_; }
 
@@ -47,6 +52,7 @@ class VifManager {
   void settle();
   void rescan();
   void refresh(xenstore::VifId id);
+  void mark_store();
   Vif& make(xenstore::VifId id);
   void remove(xenstore::VifId id);
   void erase(std::map<xenstore::VifId, std::unique_ptr<Vif>>::iterator vif);
@@ -67,6 +73,8 @@ class VifManager {
   std::set<xenstore::VifId> changed_;
   bool rescan_ = false;
   bool posted_ = false;
+  std::string sentinel_;                     // of this daemon's life with this store
+  std::set<xenstore::VifId> lost_by_store_;  // their directories went with an earlier store
   bool let_go_ = false;
   bool taken_up_ = false;
   bool tidied_ = false;

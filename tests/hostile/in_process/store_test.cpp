@@ -132,5 +132,38 @@ TEST_F(Store, ManyWritesAreOneLook) {
   EXPECT_LT(xen.reads() - before, std::uint64_t{kWrites});
 }
 
+// A store that another xenstored began: whether what is missing was removed, or never told to it, says the
+// sentinel.
+TEST_F(Store, AnEmptyOneRemovesNoVif) {
+  dom0::Settings settings(*client, {}, "info");
+  auto grants = xen::GrantTable::open();
+  ASSERT_TRUE(grants);
+  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost, std::move(*grants)};
+  dom0::VifManager manager(host);
+  xen.write("backend/vif/7/0/frontend", kFrontend);
+  xen.write("backend/vif/7/0/frontend-id", "7");
+  say(key::kState, "3");  // nothing is to be done
+  ASSERT_TRUE(manager.start());
+  loop.poll();
+  ASSERT_EQ(manager.vifs().size(), 1U);
+  const auto looked = [&] {
+    manager.store_is_back();
+    loop.restart();
+    loop.poll();
+    return manager.vifs().size();
+  };
+  xen.remove("backend");
+  xen.remove(key::kSentinel);
+  EXPECT_EQ(looked(), 1U) << "it began empty";
+  ASSERT_TRUE(xen.read(key::kSentinel)) << "the next one is to be told from it too";
+
+  // The toolstack tells it to the new store, and takes it away: that counts.
+  xen.write("backend/vif/7/0/frontend", kFrontend);
+  xen.write("backend/vif/7/0/frontend-id", "7");
+  EXPECT_EQ(looked(), 1U);
+  xen.remove("backend");
+  EXPECT_EQ(looked(), 0U) << "it is known, and without the vif";
+}
+
 }  // namespace
 }  // namespace hush::test

@@ -9,6 +9,7 @@
 #include "tests/support/fake_xen/world.hpp"
 extern "C" {
 #include <xenstore.h>
+#include <xenstore_lib.h>
 }
 
 using hush::test::FakeXen;
@@ -122,6 +123,17 @@ bool xs_write(xs_handle*, xs_transaction_t, const char* path, const void* data, 
 bool xs_rm(xs_handle*, xs_transaction_t, const char* path) {
   FakeXen::get().remove(path);
   return true;
+}
+xs_permissions* xs_get_permissions(xs_handle*, xs_transaction_t, const char* path, unsigned* count) {
+  if (!FakeXen::get().read(path)) return errno = ENOENT, nullptr;
+  *count = 1;
+  return static_cast<xs_permissions*>(std::calloc(1, sizeof(xs_permissions)));
+}
+bool xs_set_permissions(xs_handle*, xs_transaction_t, const char*, xs_permissions*, unsigned) {
+  return true;
+}
+const char* xs_daemon_socket() {
+  return nullptr;  // it never dies
 }
 xs_transaction_t xs_transaction_start(xs_handle*) {
   return 1;

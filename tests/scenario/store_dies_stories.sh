@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2317,SC2154,SC2034 # called by name; host_* and story come from run, which reads host_path
+# xenstored dies under vifs that run, and another one is there, which knows nothing. Sourced by run, after upgrade_stories.sh.
+
+new_store() {
+  local program
+  program=$(readlink "/proc/$(cat "$SIMXEN_DIR/store.pid")/exe") || program=/usr/lib/xen-4.17/bin/xenstored
+  host_start store 0 env SIMXEN_TOOLSTACK=1 "$program" -N
+}
+
+story_store_dies() {
+  local host_path
+  for host_path in netif auto; do store_dies "$host_path" || return 1; done
+}
+store_dies() {
+  local name=$1 pinging
+  host_up 1 || return 1
+  host_guest 1 || return 1
+  pings 1 5 || return 1
+  : >"$host_logs/ping.log"
+  ip netns exec "$(host_ns 1)" stdbuf -oL ping -i 0.01 -W 20 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
+  pinging=$!
+  eventually answered 20 || return 1
+  eventually remembered || return 1
+  kill -KILL "$(cat "$SIMXEN_DIR/store.pid")"
+  check "$name-said" host_wait backd "xenstored is gone; all vifs are served on"
+  check "$name-hushctl-answers" host_hushctl list
+  check "$name-hushctl-shows" host_hushctl show vif1.0
+  check "$name-set-says-why" grep -q "xenstored is gone" <(host_hushctl set rate 1000,1000 --vif vif1.0 2>&1)
+  check "$name-goes-on-without" eventually answered $(($(grep -c icmp_seq "$host_logs/ping.log") + 50))
+  new_store || return 1
+  check "$name-said-again" host_wait backd "began anew and empty: 1 vifs are served on, and the nodes of 1 are written again"
+  check "$name-state-is-there" eventually same "$(store read backend/vif/1/0/state)" 4
+  check "$name-front-end-is-there" same "$(store read /local/domain/1/device/vif/0/state)" 4
+  check "$name-it-is-the-guests" same "$(store ls -p /local/domain/1/device/vif/0 | grep -c '^state = "4".*(n1,r0)')" 1
+  check "$name-settings-hold" host_hushctl set rate 12500000,50000 --vif vif1.0
+  check "$name-they-do" host_wait backd "vif1.0: limited to 12500000 bytes"
+  check "$name-goes-on" eventually answered $(($(grep -c icmp_seq "$host_logs/ping.log") + 50))
+  store write /local/domain/0/domid 0 || return 1 # as xen-init-dom0 does
+  die_and_rise || return 1
+  check "$name-the-next-one-finds-it" host_wait backd "taking over a connected vif"
+  check "$name-and-serves" eventually answered $(($(grep -c icmp_seq "$host_logs/ping.log") + 50))
+  kill -INT "$pinging"
+  wait "$pinging"
+  check "$name-no-ping-lost" [ "$(unanswered)" -le 1 ] # the last one may be on its way
+  check "$name-guest-saw-nothing" saw_nothing
+}
+# What is there of the vif is known to hush-backd a moment after it has connected: its log does not say so, an answer after its
+# other work does.
+remembered() { host_hushctl list | grep -q Connected && host_hushctl list | grep -q Connected; }
