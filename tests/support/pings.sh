@@ -5,7 +5,7 @@
 pings() {
   local line last=0 wrong='' pinger
   while [ "$last" != "$2" ] && [ -z "$wrong" ] && read -r line; do
-    [[ $line =~ icmp_seq=([0-9]+) ]] || continue
+    [[ $line =~ bytes\ from\ .*\ icmp_seq=([0-9]+) ]] || continue # and not "Destination Host Unreachable"
     last=$((last + 1))
     [ "${BASH_REMATCH[1]}" = "$last" ] || wrong="answer $last is that of ping ${BASH_REMATCH[1]}"
   done < <(exec ip netns exec "$(host_ns "$1")" timeout 30 stdbuf -oL ping -n -i 0.02 10.7.0.1)
