@@ -88,7 +88,8 @@ host_reap() {
 
 host_clear() {
   local name
-  for name in "$host_pids"/*; do
+  # Front ends first: one that ends closes its vif, for which it waits three seconds where no back end answers.
+  for name in "$host_pids"/frontd-* "$host_pids"/*; do
     [ -e "$name" ] && host_stop "$(basename "$name")"
   done
   if [ -d "$SIMXEN_DIR" ]; then "$host_bin/simxen" down >/dev/null 2>&1; fi
@@ -169,8 +170,18 @@ print("maps", len(world["maps"]), *("domain%d: shares %d ports %d" % (d["domid"]
                                     for d in world["domains"]), sep="; ")'
 }
 
-# host_guest N: both.
-host_guest() { host_attach "$1" && host_front "$1"; }
+# host_guest N: both, and the bridge forwards, if it has the vif.
+host_guest() { host_attach "$1" && host_front "$1" && host_forwards "$1"; }
+# host_forwards N: until the bridge does, which is a moment after the carrier of its port. What a guest asks before is lost,
+# and it asks for a MAC once a second.
+host_forwards() {
+  local end=$((SECONDS + 30)) state
+  while state=$(in_netns 0 cat "/sys/class/net/vif$1.0/brport/state" /sys/class/net/xenbr0/operstate 2>/dev/null); do
+    [ "$state" != $'3\nup' ] || return 0
+    [ "$SECONDS" -lt "$end" ] || { echo "the bridge does not forward to vif$1.0" >&2; return 1; }
+  done
+  return 0
+}
 
 host_down() {
   host_clear

@@ -152,7 +152,7 @@ TEST_F(Store, AnEmptyOneRemovesNoVif) {
     loop.poll();
     return manager.vifs().size();
   };
-  xen.remove("backend");
+  xen.remove("backend/vif");
   xen.remove(key::kSentinel);
   EXPECT_EQ(looked(), 1U) << "it began empty";
   ASSERT_TRUE(xen.read(key::kSentinel)) << "the next one is to be told from it too";
@@ -161,7 +161,7 @@ TEST_F(Store, AnEmptyOneRemovesNoVif) {
   xen.write("backend/vif/7/0/frontend", kFrontend);
   xen.write("backend/vif/7/0/frontend-id", "7");
   EXPECT_EQ(looked(), 1U);
-  xen.remove("backend");
+  xen.remove("backend/vif");
   EXPECT_EQ(looked(), 0U) << "it is known, and without the vif";
 }
 

@@ -1,7 +1,7 @@
 // Numbered UDP packets at saturation, for a few instructions a packet: iperf3 spends some 20,000 on each,
 // which hides the back end that is measured. 32 packets a system call, no look at the clock in between.
 //   hush-udp receive PORT                       one sender, then it prints what came, as a JSON object
-//   hush-udp send ADDRESS PORT SIZE SECONDS     prints what it sent
+//   hush-udp send ADDRESS PORT SIZE SECONDS     prints what it sent; SIGTERM: that was long enough
 // The sender asks until the receiver answers, sends, and tells the number sent until the receiver answers
 // again: so neither needs to know when the other was started, and each ends by itself (after kPatience at the
 // latest).
@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -119,6 +120,8 @@ void ask(const Socket& socket, const Head& head) {
   throw std::runtime_error("no answer from the receiver");
 }
 
+volatile std::sig_atomic_t long_enough = 0;
+
 nlohmann::json send_all(const Socket& socket, std::size_t size, double seconds) {
   Batch batch(size);
   std::uint64_t sent = 0, calls = 0, refused = 0;
@@ -126,7 +129,7 @@ nlohmann::json send_all(const Socket& socket, std::size_t size, double seconds) 
   const auto end =
       begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   auto now = begun;
-  for (; now < end; now = Clock::now()) {
+  for (; now < end && long_enough == 0; now = Clock::now()) {
     for (std::size_t i = 0; i < kBatch; ++i) batch.set_head(i, {Kind::kData, 0, sent + i});
     const int done = ::sendmmsg(socket.fd, batch.messages(), kBatch, 0);
     ++calls;
@@ -150,6 +153,7 @@ nlohmann::json send(const std::string& host, std::uint16_t port, std::size_t siz
   const Socket socket;
   const sockaddr_in to = address(host, port);
   if (::connect(socket.fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) give_up("connect");
+  std::signal(SIGTERM, [](int) { long_enough = 1; });
   ask(socket, {Kind::kHello, 0, 0});
   return send_all(socket, size, seconds);
 }

@@ -50,8 +50,8 @@ int Client::try_ask(const Request& request) {
   return reply.error;
 }
 
-nlohmann::json Client::report() {
-  const ipc::Packet packet = ask({.op = Op::report}, "get the report");
+nlohmann::json Client::report(uint32_t flags) {
+  const ipc::Packet packet = ask({.op = Op::report, .flags = flags}, "get the report");
   if (packet.fds.empty()) throw Failure("the server sent no report");
   std::string text;
   char buffer[65536];
@@ -63,7 +63,7 @@ nlohmann::json Client::report() {
 
 uint32_t Client::domain(const std::string& text) {
   std::string known;
-  const nlohmann::json all = report();
+  const nlohmann::json all = report(kNamesOnly);
   for (const auto& domain : all["domains"]) {
     const auto domid = domain["domid"].get<uint32_t>();
     if (text == std::to_string(domid) || text == domain["name"].get<std::string>()) return domid;

@@ -27,7 +27,7 @@ class Client {
   ipc::Packet ask(const Request& request, const std::string& doing) { return ask(request, {}, doing); }
   // The errno of the answer instead of an exception.
   int try_ask(const Request& request);
-  nlohmann::json report();
+  nlohmann::json report(uint32_t flags = 0);
   // A domain by number or name; throws Failure (status 2) when there is none.
   uint32_t domain(const std::string& text);
   std::string uuid(uint32_t domid);

@@ -23,7 +23,7 @@ uint32_t guest(Client& client, const std::string& text) {
 }
 
 void refuse_second(Client& client, uint32_t domid, const std::string& name) {
-  const nlohmann::json all = client.report();
+  const nlohmann::json all = client.report(kNamesOnly);
   for (const auto& domain : all["domains"])
     if (domain["domid"].get<uint32_t>() == domid || domain["name"].get<std::string>() == name)
       throw Failure("there is a domain " + domain["domid"].dump() + " named '" +
@@ -34,7 +34,7 @@ void refuse_second(Client& client, uint32_t domid, const std::string& name) {
 
 uint32_t unused_domid(Client& client) {
   uint32_t highest = 0;
-  const nlohmann::json all = client.report();
+  const nlohmann::json all = client.report(kNamesOnly);
   for (const auto& domain : all["domains"]) highest = std::max(highest, domain["domid"].get<uint32_t>());
   return highest + 1;
 }

@@ -63,7 +63,7 @@ class Server {
   void signal_domain(uint32_t domid, int signal);
   void drain_later();
   void look_at_store();
-  UniqueFd report() const;
+  UniqueFd report(uint32_t flags) const;
 
   World world_;
   boost::asio::io_context loop_;

@@ -70,10 +70,26 @@ Json describe_counters(const Machine& machine, uint32_t domid) {
   return counters;
 }
 
+UniqueFd in_memory(const std::string& text) {
+  UniqueFd fd(::memfd_create("simxen-report", MFD_CLOEXEC));
+  if (!fd) return {};
+  for (size_t written = 0; written < text.size();) {
+    const ssize_t part = ::write(fd.get(), text.data() + written, text.size() - written);
+    if (part < 0) return {};
+    written += static_cast<size_t>(part);
+  }
+  return fd;
+}
+
 }  // namespace
 
-UniqueFd Server::report() const {
+UniqueFd Server::report(uint32_t flags) const {
   Json domains = Json::array();
+  if ((flags & kNamesOnly) != 0) {
+    for (const auto& [domid, domain] : hypervisor_->domains())
+      domains.push_back({{"domid", domid}, {"name", domain->name()}});
+    return in_memory(Json{{"domains", domains}}.dump());
+  }
   for (const auto& [domid, domain] : hypervisor_->domains())
     domains.push_back({{"domid", domid},
                        {"name", domain->name()},
@@ -97,16 +113,8 @@ UniqueFd Server::report() const {
                     {"first_gref", mapping.pages.front().gref},
                     {"pages", mapping.pages.size()},
                     {"writable", mapping.writable}});
-  const std::string text =
-      Json{{"dir", world_.dir}, {"domains", domains}, {"processes", processes}, {"maps", maps}}.dump();
-  UniqueFd fd(::memfd_create("simxen-report", MFD_CLOEXEC));
-  if (!fd) return {};
-  for (size_t written = 0; written < text.size();) {
-    const ssize_t part = ::write(fd.get(), text.data() + written, text.size() - written);
-    if (part < 0) return {};
-    written += static_cast<size_t>(part);
-  }
-  return fd;
+  return in_memory(
+      Json{{"dir", world_.dir}, {"domains", domains}, {"processes", processes}, {"maps", maps}}.dump());
 }
 
 }  // namespace hush::simxen

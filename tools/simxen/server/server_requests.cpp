@@ -195,7 +195,7 @@ void Server::handle_domains(Session& session, const Request& request, const ipc:
       return;
     }
     case Op::report:
-      answer.owned = report();
+      answer.owned = report(request.flags);
       if (!answer.owned) error = errno;
       return;
     case Op::set_grant_limit:

@@ -27,13 +27,15 @@ enum class Op : uint32_t {
   pause_domain,      // domid
   unpause_domain,    // domid
   crash_domain,      // domid
-  report,            // Answer: fd: JSON text
+  report,            // flags. Answer: fd: JSON text
   set_grant_limit,   // domid or kAnyDomain, count
   wait_store,        // Answer comes when the store has bound dom0's channel, or failed: error
   shutdown,
 };
 
 inline constexpr uint32_t kWritable = 1;
+// A report of no more than that: 64 guests' grants are 30,000 objects.
+inline constexpr uint32_t kNamesOnly = 1;
 inline constexpr uint32_t kPortsPerAdopt = 60;
 // The handles that outlive an exec are numbered by their descriptor, marked with this.
 inline constexpr uint32_t kKeptHandle = 0x8000'0000;
