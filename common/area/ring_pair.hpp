@@ -17,6 +17,7 @@
 #include "common/area/layout.hpp"
 #include "common/area/standing.hpp"
 #include "common/inflight/file.hpp"
+#include "common/step.hpp"
 
 namespace hush::area {
 
@@ -76,15 +77,18 @@ class RingPairOf {
     if (keeper_) {
       keeper_->took(in.position());
       if (in.switched() && keeper_->is_staged()) keeper_->leave();
+      HUSH_STEP("area-tx-kept");
     }
     return in.release();
   }
   [[nodiscard]] bool publish() {
     if (keeper_) keeper_->put(out.position());
+    HUSH_STEP("area-rx-kept");
     return out.publish();
   }
   [[nodiscard]] bool may_sleep() {
     if (keeper_) keeper_->sleeps(in.next_sleep());
+    HUSH_STEP("area-sleep-kept");
     return in.may_sleep();
   }
   [[nodiscard]] bool wait_for_room(std::uint32_t length) {
@@ -120,7 +124,9 @@ class RingPairOf {
       return Crossing::over;
     }
     peer_lives_ = next.peer_lives;
+    HUSH_STEP("switch-released");
     (void)out.switch_over();  // an event is due in any case
+    HUSH_STEP("switch-followed");
     out = producer(next, out.last_sleep());
     if (keeper_) keeper_->followed();
     return Crossing::followed;
