@@ -44,6 +44,14 @@ class RingPairOf {
     in.take_over();
     if (in.fault() == Fault::none) out.take_over();
   }
+  // The back end begins in an area in which no front end goes by what it says yet: another one may have begun
+  // there, published frames, and died before it said that it is connected.
+  static void begin_anew(const Side& side) {
+    side.out_words->produced.store(0, std::memory_order_release);
+    side.out_words->room.store(0, std::memory_order_release);
+    side.in_words->consumed.store(0, std::memory_order_release);
+    side.in_words->mode.store(0, std::memory_order_release);
+  }
   // The SWITCH of the back end in an area that it left, for one that died before it was published, or after.
   static void end_generation(const Side& left, std::uint32_t out_at) {
     (void)producer(left, 0, out_at).switch_over();  // an event is due in any case

@@ -56,6 +56,7 @@ Result<void> AreaQueue::begin(Start start, QueueTimeouts timeouts, Reports repor
     file_ = std::move(start.file->file);
     keeper_.emplace(file_->words(), at);
   }
+  if (!again_) area::RingPair::begin_anew(area::back_side(area_));
   std::optional<relay::AreaEnd::Stood> stood;
   if (again_) {
     stood.emplace();
