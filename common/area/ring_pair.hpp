@@ -17,6 +17,7 @@
 #include "common/area/layout.hpp"
 #include "common/area/standing.hpp"
 #include "common/inflight/file.hpp"
+#include "common/step.hpp"
 
 namespace hush::area {
 
@@ -42,6 +43,14 @@ class RingPairOf {
   void take_over() {
     in.take_over();
     if (in.fault() == Fault::none) out.take_over();
+  }
+  // The back end begins in an area in which no front end goes by what it says yet: another one may have begun
+  // there, published frames, and died before it said that it is connected.
+  static void begin_anew(const Side& side) {
+    side.out_words->produced.store(0, std::memory_order_release);
+    side.out_words->room.store(0, std::memory_order_release);
+    side.in_words->consumed.store(0, std::memory_order_release);
+    side.in_words->mode.store(0, std::memory_order_release);
   }
   // The SWITCH of the back end in an area that it left, for one that died before it was published, or after.
   static void end_generation(const Side& left, std::uint32_t out_at) {
@@ -76,15 +85,18 @@ class RingPairOf {
     if (keeper_) {
       keeper_->took(in.position());
       if (in.switched() && keeper_->is_staged()) keeper_->leave();
+      HUSH_STEP("area-tx-kept");
     }
     return in.release();
   }
   [[nodiscard]] bool publish() {
     if (keeper_) keeper_->put(out.position());
+    HUSH_STEP("area-rx-kept");
     return out.publish();
   }
   [[nodiscard]] bool may_sleep() {
     if (keeper_) keeper_->sleeps(in.next_sleep());
+    HUSH_STEP("area-sleep-kept");
     return in.may_sleep();
   }
   [[nodiscard]] bool wait_for_room(std::uint32_t length) {
@@ -120,7 +132,9 @@ class RingPairOf {
       return Crossing::over;
     }
     peer_lives_ = next.peer_lives;
+    HUSH_STEP("switch-released");
     (void)out.switch_over();  // an event is due in any case
+    HUSH_STEP("switch-followed");
     out = producer(next, out.last_sleep());
     if (keeper_) keeper_->followed();
     return Crossing::followed;

@@ -16,6 +16,7 @@
 #include "common/inflight/array.hpp"
 #include "common/inflight/plan.hpp"
 #include "common/result.hpp"
+#include "common/step.hpp"
 
 namespace hush::area {
 
@@ -104,13 +105,16 @@ class Keeper {
     for (std::size_t i = 0; i < packed.size(); ++i) store(kSeatsAt + other * kSeatWords + i, packed[i]);
     store(kConsumedAt + other, 0);
     store(kProducedAt + other, 0);
+    HUSH_STEP("switch-seat-written");
     place(in_, Standing::Step::staged);  // last: now it is believed
   }
   // The SWITCH of guest_tx was read: before that is published, with everything before it taken. From here on
   // a restart follows; what is put until followed() is in the area that is left.
   void leave() {
+    HUSH_STEP("switch-read");
     in_ = 1 - in_;
     place(in_, Standing::Step::left);
+    HUSH_STEP("switch-left");
   }
   [[nodiscard]] bool is_staged() const { return step_ == Standing::Step::staged; }
   // Our own SWITCH is published.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/inflight/plan.hpp"
+#include "common/step.hpp"
 
 namespace hush::inflight {
 
@@ -74,8 +75,11 @@ Array<W>::Array(W words, const Geometry& geometry, const Plan& plan)
   for (std::size_t i = 0; i < plan.answered.size(); ++i)
     store_state(plan.answered[i],
                 {State::free, 0, i + 1 < plan.answered.size() ? plan.answered[i + 1] : kNoRecord});
+  HUSH_STEP("mend-cleared");
   if (!plan.answered.empty()) store_answered();
+  HUSH_STEP("mend-counted");
   if (plan.batch_stands) store_batch({});
+  HUSH_STEP("mend-done");
 }
 
 template <Words W>
@@ -86,6 +90,7 @@ RecordId Array<W>::take(std::span<const std::uint32_t> request) {
   const auto low = static_cast<std::uint32_t>(ticket);
   std::size_t place = record_at(geometry_, id) + kTicketWord;
   store_state(id, {State::filling, 0, kNoRecord});  // so that what is half written is not taken for torn
+  HUSH_STEP("inflight-filling");
   words_.store(place, seal(low, place));
   ++place;
   words_.store(place, seal(static_cast<std::uint32_t>(ticket >> 32), place));
@@ -93,13 +98,16 @@ RecordId Array<W>::take(std::span<const std::uint32_t> request) {
     ++place;
     words_.store(place, seal(word, place, low));
   }
+  HUSH_STEP("inflight-copied");
   store_state(id, {State::taken, 0, kNoRecord});  // last: from here on the request is found
+  HUSH_STEP("inflight-taken");
   return id;
 }
 
 template <Words W>
 void Array<W>::sent(RecordId id, std::int8_t result) {
   store_state(id, {State::sent, result, kNoRecord});
+  HUSH_STEP("inflight-sent");
 }
 
 template <Words W>
@@ -110,18 +118,22 @@ void Array<W>::commit(std::span<const Answer> batch, Publish&& publish) {
     store_state(answer.id, {State::answering, answer.result, head});
     head = answer.id;
   }
+  HUSH_STEP("inflight-linked");
   // Behind its links, and before the publication: whoever finds the ring's index moved knows whose answers
   // moved it.
   store_batch({head, static_cast<std::uint16_t>(batch.size())});
   std::forward<Publish>(publish)();
+  HUSH_STEP("inflight-published");
   // A cleared record keeps its link, so that a walk that begins anew gets past it.
   for (std::size_t i = batch.size(); i-- > 0;) {
     store_state(batch[i].id, {State::free, 0, i > 0 ? batch[i - 1].id : kNoRecord});
     free_.push_back(batch[i].id);
+    HUSH_STEP("inflight-clearing");
   }
   // After the last record: until then the batch is to be found published.
   answered_ += static_cast<std::uint32_t>(batch.size());
   store_answered();
+  HUSH_STEP("inflight-counted");
   // After the position, and before a record is linked anew: a batch that stands is walked.
   store_batch({});
 }

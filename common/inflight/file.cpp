@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "common/step.hpp"
+
 namespace hush::inflight {
 namespace {
 
@@ -59,9 +61,11 @@ Result<void> write_all(int fd, std::span<const std::uint64_t> words, const std::
 Result<File> File::create(const std::string& path, std::span<const std::uint64_t> words) {
   const std::string draft = draft_of(path);
   auto file = make(draft, words);
+  HUSH_STEP("file-drafted");
   if (file && ::rename(draft.c_str(), path.c_str()) != 0)
     file = errno_error("cannot rename " + draft + " to " + path);
   if (!file) ::unlink(draft.c_str());
+  HUSH_STEP("file-made");
   return file;
 }
 

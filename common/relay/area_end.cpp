@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/step.hpp"
+
 namespace hush::relay {
 
 AreaEnd::AreaEnd(event::DataThread& thread, const Setup& setup, Port& port, EndCounters& counters,
@@ -138,6 +140,7 @@ bool AreaEnd::cross() {
   if (crossing == area::RingPair::Crossing::none) return false;
   if (crossing == area::RingPair::Crossing::followed) {
     thread_.notify(out_port_);
+    HUSH_STEP("switch-told");
     begin_watch_anew();
   }
   counters_.moves.add();
@@ -168,7 +171,10 @@ void AreaEnd::settle(const Exchange& exchange) {
     counters_.in.packets.add(exchange.taken.packets);
     counters_.in.bytes.add(exchange.taken.bytes);
     counters_.in.batches.add();
-    if (rings_.release()) {
+    const bool waits = rings_.release();
+    HUSH_SERVED();
+    HUSH_STEP("area-tx-released");
+    if (waits) {
       counters_.in.notifies_sent.add();
       thread_.notify(in_port_);
     }
@@ -180,7 +186,10 @@ void AreaEnd::settle(const Exchange& exchange) {
     counters_.out.batches.add();
     const bool asleep = rings_.publish();
     (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
+    HUSH_SERVED();
+    HUSH_STEP("area-rx-published");
     if (asleep) thread_.notify(out_port_);
+    HUSH_STEP("area-rx-told");
   }
   drops(counters_.out, exchange.given);
 }

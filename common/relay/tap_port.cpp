@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/step.hpp"
+
 namespace hush::relay {
 namespace {
 
@@ -67,7 +69,9 @@ void TapPort::take(Exchange& exchange) {
       exchange.taken.drop(Drop::refused);
       continue;
     }
+    HUSH_STEP("area-tx-written");
     exchange.took();
+    HUSH_STEP("area-tx-took");
     if (capture_) capture_->add(frame.bytes);
     exchange.taken.passed(frame.record.length);
   }
@@ -117,12 +121,14 @@ TapPort::Read TapPort::read_frame(area::SharedProducer& out, Tally& tally) {
   if (length < area::kMinFrame) return tally.drop(Drop::too_short), Read::dropped;
   if (length > out.max_frame()) return tally.drop(Drop::too_long), Read::dropped;
   expected_ = static_cast<std::uint32_t>(length);
+  HUSH_STEP("area-rx-read");
   if (length > place.size()) {
     std::memcpy(spill_.data(), place.data(), place.size());
     held_ = expected_;
     return Read::frame;
   }
   out.commit(record_of(header_, expected_));
+  HUSH_STEP("area-rx-committed");
   if (capture_) capture_->add(place.first(length));
   tally.passed(expected_);
   return Read::frame;

@@ -1,5 +1,7 @@
 #include "dom0/vif/area_queue.hpp"
 
+#include "common/step.hpp"
+
 namespace hush::dom0 {
 namespace {
 
@@ -54,6 +56,7 @@ Result<void> AreaQueue::begin(Start start, QueueTimeouts timeouts, Reports repor
     file_ = std::move(start.file->file);
     keeper_.emplace(file_->words(), at);
   }
+  if (!again_) area::RingPair::begin_anew(area::back_side(area_));
   std::optional<relay::AreaEnd::Stood> stood;
   if (again_) {
     stood.emplace();
@@ -84,8 +87,11 @@ Result<void> AreaQueue::begin(Start start, QueueTimeouts timeouts, Reports repor
       stood);
   if (const auto fault = end_->fault(); fault != area::Fault::none)
     return error(std::string(area::to_text(fault)), EINVAL);
+  HUSH_STEP("resume-indexes");
   if (start.left) area::RingPair::end_generation(area::back_side(*start.left), at.other_produced);
+  HUSH_STEP("resume-ended");
   if (again_ && !start.staged && keeper_) keeper_->forget_other();
+  HUSH_STEP("resume-alone");
   return {};
 }
 

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/step.hpp"
+
 namespace hush::dom0 {
 namespace {
 // 64 KiB of IP and an Ethernet header with two tags: what one read of a TAP can bring at most.
@@ -56,12 +58,19 @@ Pass GuestRx::run(const Tell& tell) {
   if (count == 0) return dropped ? Pass::moved : Pass::idle;
   const auto frames = std::span(frames_).first(count);
   std::size_t slots = 0;
+  HUSH_STEP("rx-read");
   for (const Frame& frame : frames)
     for (std::size_t i = 0; i < frame.slots(); ++i) requests_[slots++] = ring_.take();
   copy_out(frames);
+  HUSH_STEP("rx-copied");
   answer(frames);
+  HUSH_STEP("rx-put");
   counters_.guest_rx.count_batch(count);
-  tell(ring_.publish());
+  const bool wanted = ring_.publish();
+  HUSH_STEP("rx-published");
+  tell(wanted);
+  HUSH_SERVED();
+  HUSH_STEP("rx-told");
   return Pass::moved;
 }
 

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "common/step.hpp"
+
 namespace hush::dom0 {
 namespace {
 
@@ -64,7 +66,9 @@ Pass GuestTx::run(const Tell& tell) {
     packets = afford(packets, slots);
   if (packets == 0) return Pass::idle;
   if (inflight_) take_up(packets);
+  HUSH_STEP("tx-taken");
   copy_in(packets);
+  HUSH_STEP("tx-copied");
 
   std::size_t slot = 0;
   std::size_t segment = 0;
@@ -75,6 +79,7 @@ Pass GuestTx::run(const Tell& tell) {
           if (memory_.copies.status(segment++) != 0) packet.fault = netif::TxFault::grant_copy_failed;
       }
       deliver(packet, slot);
+      HUSH_STEP("tx-written");
       if (inflight_) inflight_->sent(slot, verdict(packet));
     }
     slot += packet.slots;
@@ -96,7 +101,10 @@ void GuestTx::commit(std::size_t packets, std::size_t slots, const Tell& tell) {
     inflight_->commit(slots, answer_all);
   else
     answer_all();
+  HUSH_STEP("tx-answered");
   tell(wanted);
+  HUSH_SERVED();
+  HUSH_STEP("tx-told");
 }
 
 bool GuestTx::publish(std::size_t packets) {
@@ -105,6 +113,7 @@ bool GuestTx::publish(std::size_t packets) {
     answer(packet, slot);
     slot += packet.slots;
   }
+  HUSH_STEP("tx-put");
   return ring_.publish();
 }
 

@@ -1,5 +1,7 @@
 #include "dom0/vif/netif_queue.hpp"
 
+#include "common/step.hpp"
+
 namespace hush::dom0 {
 namespace {
 
@@ -41,17 +43,20 @@ Result<std::unique_ptr<NetifQueue>> NetifQueue::connect(Worker& worker, DomId pe
   if (!tx_page) return tx_page.error();
   auto rx_page = grants.map(peer, address.rx_ring);
   if (!rx_page) return rx_page.error();
+  HUSH_STEP("netif-mapped");
   TxStart start =
       start_tx(shm::layout_at<netif::TxSring>(tx_page->base()), file, identity_of(peer, share, address));
   std::unique_ptr<NetifQueue> queue{new NetifQueue(worker, peer, address, frontend, tap, counters, share,
                                                    std::move(*tx_page), std::move(*rx_page),
                                                    std::move(reports), std::move(start))};
   if (auto bound = queue->bind(peer); !bound) return bound.error();
+  HUSH_STEP("netif-bound");
   // Requests may have been there before the channel was: look without waiting for an event.
   queue->wake();
   // One that served before may have ended between an answer and its event. It would never be owed again: the
   // index that asks for it is behind us.
   if (queue->tx_.taken() != 0 || queue->rx_.taken() != 0) queue->notify_both();
+  HUSH_STEP("netif-told");
   return queue;
 }
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "common/step.hpp"
+
 namespace hush::dom0 {
 namespace {
 
@@ -104,6 +106,7 @@ void QueueAreas::take_up_staged() {
                                              {next_->header().generation});
       !done)
     spdlog::warn("{}: {}", setup_.name, done.error().text);
+  HUSH_STEP("resume-answered");
   wait();
 }
 
@@ -125,11 +128,13 @@ bool QueueAreas::advise(area::Sizes sizes) {
   if (!watch()) return false;
   advised_ = xenstore::AreaTarget{++advices_, sizes};
   queue_.advises(advices_);  // first: no number is used twice
+  HUSH_STEP("switch-numbered");
   if (auto done = xenstore::write_area_target(setup_.store, setup_.vif, setup_.directory, *advised_); !done) {
     spdlog::warn("{}: {}", setup_.name, done.error().text);
     advised_.reset();
     return false;
   }
+  HUSH_STEP("switch-advised");
   wait();
   return true;
 }
@@ -166,11 +171,14 @@ void QueueAreas::take(const xenstore::AreaOffer& offer) {
     return give_up(SwitchEnd::refused, area.error().text);
   }
   next_ = std::move(*area);
+  HUSH_STEP("switch-mapped");
   queue_.stage(next_->view(), next_->seat());
+  HUSH_STEP("switch-staged");
   // The front end may move the moment that it reads this.
   if (auto done = xenstore::write_area_reply(setup_.store, setup_.vif, setup_.directory, {offer.generation});
       !done)
     spdlog::warn("{}: {}", setup_.name, done.error().text);
+  HUSH_STEP("switch-answered");
   wait();
 }
 
@@ -200,8 +208,11 @@ void QueueAreas::give_up(SwitchEnd end, const std::string& why) {
 void QueueAreas::moved() {
   if (!next_) return;
   late_.cancel();
+  HUSH_STEP("switch-moved");
   queue_.forget_left();
+  HUSH_STEP("switch-forgotten");
   in_use_ = std::move(*next_);  // and the one before is unmapped
+  HUSH_STEP("switch-unmapped");
   next_.reset();
   advised_.reset();
   setup_.on_end(SwitchEnd::moved, {});

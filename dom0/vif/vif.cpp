@@ -8,6 +8,7 @@
 
 #include "common/net/link.hpp"
 #include "common/relay/tap_port.hpp"
+#include "common/step.hpp"
 #include "dom0/port/measuring_ports.hpp"
 #include "xenstore/keys.hpp"
 
@@ -193,14 +194,17 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
     if (!areas) return areas.error();
     spdlog::info("{}: taking over a connected vif", name());
     taken_over_ = true;
+    HUSH_STEP("takeover-begun");
     offered_ = xenstore::allowed(offered_features(), settings_.values);
     Result<void> done = make_tap(settings, true);
+    HUSH_STEP("takeover-tap");
     served_before_ = true;
     if (areas->generation != 0) {
       session_before_ = areas->session;
       workload_ = settings_.values.workload;  // it went on with the daemon before; what it uses is learned
     }
     if (done) done = connect(settings);
+    HUSH_STEP("takeover-connected");
     const bool by_areas = std::exchange(session_before_, std::nullopt).has_value();
     if (done) {
       state_ = *self;
@@ -250,7 +254,9 @@ Result<void> Vif::make_tap(const xenstore::BackendSettings& settings, bool carri
   auto tap = net::Tap::create(name());
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
+  HUSH_STEP("tap-made");
   host_.taps.keep(name(), tap_);
+  HUSH_STEP("tap-kept");
   if (auto done = tap_.set_carrier(carrier); !done) return done;
   if (settings.hotplug_done) {
     plug(settings);
@@ -283,6 +289,7 @@ Result<void> Vif::set_tap_queues(std::size_t count) {
 }
 
 Result<void> Vif::advertise(const xenstore::BackendSettings& settings) {
+  HUSH_STEP("connect-offering");
   if (!served_before_) forget_inflight();
   forget_fault();
   fault_.clear();
@@ -363,6 +370,7 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   const xenstore::Features f = xenstore::allowed(frontend->features, settings_.values);
   if (auto done = tap_.set_offloads(tap_offloads(f)); !done) return done;
   if (auto done = set_tap_queues(frontend->queues.size()); !done) return done;
+  HUSH_STEP("connect-begun");
   ++connects_;
   addresses_ = frontend->queues;
   frontend_ = settings.frontend;
@@ -375,9 +383,12 @@ Result<void> Vif::connect(const xenstore::BackendSettings& settings) {
   if (session_before_ && !on_area_path()) return error(area_answer_.refused);
   if (!on_area_path())
     if (auto done = add_queues(*frontend); !done) return done;
+  HUSH_STEP("connect-queues");
   served_before_ = false;
   record_use();
-  return set_carrier(true);
+  auto done = set_carrier(true);
+  HUSH_STEP("connect-carrier");
+  return done;
 }
 
 Result<std::unique_ptr<relay::Port>> Vif::make_port(std::size_t number, std::size_t queues) {
@@ -434,7 +445,9 @@ std::vector<Vif::PlacedLook> Vif::look() const {
 void Vif::disconnect() {
   const bool was_connected = connected();
   drop_queues();
+  HUSH_STEP("disconnect-dropped");
   forget_inflight();
+  HUSH_STEP("disconnect-forgotten");
   served_before_ = false;
   host_.running.forget(id_);
   if (!was_connected) return;
@@ -481,6 +494,7 @@ void Vif::enter(XenbusState next) {
                   ? xenstore::switch_connected(host_.store, id_, area_answer_)
                   : xenstore::switch_state(host_.store, xenstore::backend_path(id_), next);
   if (!done) spdlog::error("{}: {}", name(), done.error().text);
+  HUSH_STEP("state-written");
   if (next == XenbusState::connected) remember_nodes();
 }
 

@@ -1,6 +1,7 @@
 // The areas of a vif: how its queues come to have them, and how one gives way to another.
 #include <spdlog/spdlog.h>
 
+#include "common/step.hpp"
 #include "dom0/area/pair_rules.hpp"
 #include "dom0/vif/offered_bytes.hpp"
 #include "dom0/vif/vif.hpp"
@@ -35,7 +36,9 @@ xenstore::AreaAnswer Vif::add_areas(const xenstore::FrontendOffer& frontend) {
       spdlog::warn("{}: its areas are refused, it is served on the netif path: {}", name(), answer.refused);
     return answer;
   }
+  HUSH_STEP("area-ready");
   for (std::size_t i = 0; i < queues_.size(); ++i) start_area(i);
+  HUSH_STEP("area-started");
   return answer;
 }
 
@@ -80,6 +83,7 @@ Result<void> Vif::add_area(const xenstore::FrontendOffer& frontend, std::size_t 
   auto areas = placed.file ? QueueAreas::resume(std::move(setup), first, placed.file->at)
                            : QueueAreas::begin(std::move(setup), first);
   if (!areas) return areas.error();
+  HUSH_STEP("area-mapped");
   placed.areas = std::move(*areas);
   if (settings_.values.port == xenstore::PortKind::wire &&
       !area::takes_offloads(queues_.back().areas->header()))

@@ -47,6 +47,30 @@ struct Ends {
   static constexpr std::uint32_t kLongest = max_frame_of(kSize);
 };
 
+TEST(RingPair, ABackEndThatDiedBeforeItWasConnectedLeavesNothing) {
+  Ends ends;
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    ASSERT_TRUE(send(ends.back.out, n, 100));
+    (void)ends.back.publish();
+  }
+  (void)ends.back.may_sleep();
+  RingPair::begin_anew(back_side(ends.first.view()));
+  RingPair second(back_side(ends.first.view()));
+
+  Frame frame;
+  EXPECT_FALSE(ends.front.in.peek(frame)) << "what the first one published is gone with it";
+  ASSERT_TRUE(send(ends.front.out, 7, Ends::kLongest));
+  EXPECT_FALSE(ends.front.out.publish()) << "nobody sleeps";
+  ASSERT_TRUE(send(second.out, 9, Ends::kLongest));
+  (void)second.publish();
+  ASSERT_TRUE(ends.front.in.peek(frame));
+  EXPECT_TRUE(is(frame, 9, Ends::kLongest));
+  EXPECT_FALSE(ends.front.in.peek(frame));
+  EXPECT_EQ(ends.front.fault(), Fault::none);
+  ASSERT_TRUE(second.in.peek(frame));
+  EXPECT_TRUE(is(frame, 7, Ends::kLongest));
+}
+
 TEST(RingPair, BothDirectionsMoveWithWhatIsOnItsWay) {
   Ends ends;
   OwnArea next{header_after(ends.first.view().header, 2, {65536, 16384})};
