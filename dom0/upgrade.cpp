@@ -63,10 +63,6 @@ Result<Heard> hear_from(int socket, std::chrono::steady_clock::time_point until)
   return heard;
 }
 
-bool says(const json& message, const char* what) {
-  return message.contains(what);
-}
-
 std::string text_of(const json& message, const char* what) {
   const auto found = message.find(what);
   return found != message.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -159,8 +155,8 @@ void Successor::fail(const std::string& why) {
   events_.on_failed(why);
 }
 
-Result<void> Successor::say(const json& message, const std::vector<int>& fds) const {
-  return send(const_cast<boost::asio::posix::stream_descriptor&>(socket_).native_handle(), message, fds);
+Result<void> Successor::say(const json& message, const std::vector<int>& fds) {
+  return send(socket_.native_handle(), message, fds);
 }
 
 Result<void> Successor::hand_over(const Locks& locks, const std::map<std::string, net::Tap>& taps) {
@@ -178,7 +174,7 @@ Result<void> Successor::hand_over(const Locks& locks, const std::map<std::string
     auto heard = hear_from(socket_.native_handle(), stopped + kServeBound);
     if (!heard)
       done = heard.error();
-    else if (!says(heard->message, "serving"))
+    else if (!heard->message.contains("serving"))
       done = error("it says what is not expected: " + heard->message.dump(), EPROTO);
   }
   if (done)
@@ -212,11 +208,11 @@ Result<Predecessor::Handover> Predecessor::prepared() {
   for (;;) {
     auto heard = hear_from(socket_.get(), Clock::time_point::max());
     if (!heard) return error("the hush-backd before this one: " + heard.error().text, heard.error().code);
-    if (says(heard->message, "locks") && heard->fds.size() == 2) {
+    if (heard->message.contains("locks") && heard->fds.size() == 2) {
       handover.locks = {std::move(heard->fds[0]), std::move(heard->fds[1])};
-    } else if (says(heard->message, "tap")) {
+    } else if (heard->message.contains("tap")) {
       handover.taps[text_of(heard->message, "tap")] = std::move(heard->fds);
-    } else if (says(heard->message, "go")) {
+    } else if (heard->message.contains("go")) {
       handover.stopped = Clock::time_point(std::chrono::nanoseconds(number_of(heard->message, "go")));
       handover.version = text_of(heard->message, "version");
       if (!handover.locks.run_directory) return error("no locks were handed over", EPROTO);

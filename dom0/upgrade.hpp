@@ -64,7 +64,7 @@ class Successor {
   Successor(boost::asio::io_context& loop, UniqueFd socket, pid_t pid, Events events);
   void hear();
   void fail(const std::string& why);
-  Result<void> say(const nlohmann::json& message, const std::vector<int>& fds = {}) const;
+  Result<void> say(const nlohmann::json& message, const std::vector<int>& fds = {});
   void kill();
 
   boost::asio::posix::stream_descriptor socket_;

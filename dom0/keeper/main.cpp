@@ -125,13 +125,9 @@ class Keeper {
     for (;;) {
       std::array<pollfd, 2> wanted{{{ear_.fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
       (void)::poll(wanted.data(), wanted.size(), -1);
-      // What it said before it died is heard before its death.
       hear_all();
       if (wanted[1].revents == 0) continue;
-      if (const auto status = take_signals()) {
-        hear_all();
-        return *status;
-      }
+      if (const auto status = take_signals()) return *status;
     }
   }
 
@@ -164,7 +160,7 @@ class Keeper {
     int status = 0;
     std::optional<int> ended;
     for (pid_t pid; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
-      hear_all();  // perhaps that another serves
+      hear_all();  // what it said before it died, perhaps that another serves
       if (pid == pid_) ended = status;
     }
     return ended;

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "common/inflight/file.hpp"
+#include "dom0/vif/queue_name.hpp"
 #include "xenstore/keys.hpp"
 
 namespace hush::dom0 {
@@ -25,7 +26,7 @@ Result<InflightFolder> InflightFolder::open(const std::string& run_directory) {
 }
 
 std::string InflightFolder::file(xenstore::VifId vif, std::size_t queue) const {
-  return path_ + "/" + xenstore::vif_name(vif) + "-q" + std::to_string(queue);
+  return path_ + "/" + queue_name(xenstore::vif_name(vif), queue);
 }
 
 Result<void> InflightFolder::forget(xenstore::VifId vif) const {
@@ -38,8 +39,8 @@ Result<void> InflightFolder::keep_only(const std::function<bool(std::string_view
   std::error_code failed;
   for (fs::directory_iterator at(path_, failed), end; !failed && at != end; at.increment(failed)) {
     const std::string name = at->path().filename().string();
-    const std::string_view vif = std::string_view(name).substr(0, name.rfind("-q"));
-    if (!vif.starts_with("vif") || vif.size() == name.size() || is_there(vif)) continue;
+    const std::string_view vif = vif_of_queue(name);
+    if (vif.empty() || is_there(vif)) continue;
     if (auto done = inflight::remove(at->path().string()); !done) return done;
   }
   return failed ? error("cannot read " + path_ + ": " + failed.message(), failed.value()) : Result<void>();

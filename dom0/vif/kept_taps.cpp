@@ -6,27 +6,23 @@
 #include <utility>
 
 #include "common/net/link.hpp"
+#include "dom0/vif/queue_name.hpp"
 
 namespace hush::dom0 {
 namespace {
-
-// "vif1.0-q2", as files of requests in progress are named.
-std::string queue_name(const std::string& vif, std::size_t queue) {
-  return vif + "-q" + std::to_string(queue);
-}
 
 struct QueueName {
   std::string vif;
   std::size_t queue;
 };
 std::optional<QueueName> parse_queue_name(std::string_view name) {
-  const std::size_t split = name.rfind("-q");
-  if (split == name.npos || !name.starts_with("vif")) return std::nullopt;
-  const std::string_view digits = name.substr(split + 2);
+  const std::string_view vif = vif_of_queue(name);
+  if (vif.empty()) return std::nullopt;
+  const std::string_view digits = name.substr(vif.size() + kQueueMark.size());
   std::size_t queue = 0;
   const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), queue);
   if (failed != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return QueueName{std::string(name.substr(0, split)), queue};
+  return QueueName{std::string(vif), queue};
 }
 
 }  // namespace

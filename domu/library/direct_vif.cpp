@@ -32,10 +32,6 @@ timespec timespec_of(std::chrono::nanoseconds time) {
 
 }  // namespace
 
-DirectVif::Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 Result<std::unique_ptr<DirectVif>> DirectVif::open(Options options) {
   if (options.ring != 0 && !area::is_ring_length(options.ring))
     return error("a ring of " + std::to_string(options.ring) +

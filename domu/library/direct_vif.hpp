@@ -36,6 +36,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/unique_fd.hpp"
 #include "domu/kernel_netfront.hpp"
 #include "domu/library/area_link.hpp"
 #include "domu/vif/handshake.hpp"
@@ -99,18 +100,6 @@ class DirectVif final : private domu::Handshake::Owner {
 
  private:
   using Clock = std::chrono::steady_clock;
-  class Descriptor {
-   public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor();
-    [[nodiscard]] int get() const { return fd_; }
-
-   private:
-    int fd_;
-  };
-
   DirectVif(Options options, xen::GrantShare shares, xen::EventChannels channels);
   Result<void> begin();
   [[nodiscard]] area::Sizes first_sizes(const std::string& backend) const;
@@ -132,7 +121,7 @@ class DirectVif final : private domu::Handshake::Owner {
   xen::GrantShare shares_;
   xen::EventChannels channels_;
   std::unique_ptr<xenstore::Client> store_;
-  Descriptor timer_, epoll_;
+  UniqueFd timer_, epoll_;
   std::optional<Clock::time_point> timer_set_to_;
   relay::EndCounters counters_;
   area::Sleeps sleeps_;  // of the connections before

@@ -109,21 +109,30 @@ TEST_F(Store, AFlagIsOnForOneAlone) {
   }
 }
 
+// A whole daemon's look at one vif with which nothing is to be done.
+class OneVif : public Store {
+ protected:
+  void SetUp() override {
+    toolstack_adds_it();
+    say(key::kState, "3");
+    ASSERT_TRUE(manager.start());
+    loop.poll();
+    ASSERT_EQ(manager.vifs().size(), 1U);
+  }
+  void toolstack_adds_it() {
+    xen.write("backend/vif/7/0/frontend", kFrontend);
+    xen.write("backend/vif/7/0/frontend-id", "7");
+  }
+
+  dom0::Settings settings{*client, {}, "info"};
+  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost, *xen::GrantTable::open()};
+  dom0::VifManager manager{host};
+};
+
 // H29: the state, written over and over. The nodes are read once for all events that are in, not once for
 // each.
-TEST_F(Store, ManyWritesAreOneLook) {
+TEST_F(OneVif, ManyWritesAreOneLook) {
   constexpr int kWrites = 1000;
-  dom0::Settings settings(*client, {}, "info");
-  auto grants = xen::GrantTable::open();
-  ASSERT_TRUE(grants);
-  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost, std::move(*grants)};
-  dom0::VifManager manager(host);
-  xen.write("backend/vif/7/0/frontend", kFrontend);
-  xen.write("backend/vif/7/0/frontend-id", "7");
-  say(key::kState, "3");  // nothing is to be done
-  ASSERT_TRUE(manager.start());
-  loop.poll();
-  ASSERT_EQ(manager.vifs().size(), 1U);
   const auto before = xen.reads();
   for (int i = 0; i < kWrites; ++i) say(key::kState, "3");
   loop.restart();
@@ -134,18 +143,7 @@ TEST_F(Store, ManyWritesAreOneLook) {
 
 // A store that another xenstored began: whether what is missing was removed, or never told to it, says the
 // sentinel.
-TEST_F(Store, AnEmptyOneRemovesNoVif) {
-  dom0::Settings settings(*client, {}, "info");
-  auto grants = xen::GrantTable::open();
-  ASSERT_TRUE(grants);
-  dom0::Host host{loop, *client, {}, settings, poll::kUsualWakeCost, std::move(*grants)};
-  dom0::VifManager manager(host);
-  xen.write("backend/vif/7/0/frontend", kFrontend);
-  xen.write("backend/vif/7/0/frontend-id", "7");
-  say(key::kState, "3");  // nothing is to be done
-  ASSERT_TRUE(manager.start());
-  loop.poll();
-  ASSERT_EQ(manager.vifs().size(), 1U);
+TEST_F(OneVif, IsNotRemovedByAnEmptyStore) {
   const auto looked = [&] {
     manager.store_is_back();
     loop.restart();
@@ -158,8 +156,7 @@ TEST_F(Store, AnEmptyOneRemovesNoVif) {
   ASSERT_TRUE(xen.read(key::kSentinel)) << "the next one is to be told from it too";
 
   // The toolstack tells it to the new store, and takes it away: that counts.
-  xen.write("backend/vif/7/0/frontend", kFrontend);
-  xen.write("backend/vif/7/0/frontend-id", "7");
+  toolstack_adds_it();
   EXPECT_EQ(looked(), 1U);
   xen.remove("backend/vif");
   EXPECT_EQ(looked(), 0U) << "it is known, and without the vif";
