@@ -1,5 +1,5 @@
-// hush-liar DEVICE LIE...: connects as a front end and tells a lie, and says what became of it; then, on the
-// same device, the next one. Without a LIE, all of them.
+// hush-liar DEVICE [LIE|FAMILY...]: connects as a front end and tells a lie, and says what became of it; then, on
+// the same device, the next one. The name of a family stands for all its lies; without a name, all of them.
 //
 // A line a lie: "LIE<tab>OUTCOME", where OUTCOME is "cut off", "answered ERROR", "refused", "goes on" or
 // "served" (lie.hpp); where it is not the deserved one, "LIE<tab>OUTCOME, expected ..." and the exit status
@@ -7,6 +7,7 @@
 // --list prints "FAMILY LIE OUTCOME REASON MUTANT" a line, tabs between.
 #include <algorithm>
 #include <iostream>
+#include <set>
 #include <stdexcept>
 
 #include "tests/hostile/lie.hpp"
@@ -84,14 +85,19 @@ bool tell(LyingFront& front, const Lie& lie) {
   return seen == lie.outcome;
 }
 
-// The lies of these names, all without any; none where a name is nobody's.
+// The lies of these names and families, all without any; none where a name is nobody's.
 std::vector<const Lie*> chosen(const std::vector<std::string>& names) {
+  std::set<std::string> nobodys(names.begin(), names.end());
   std::vector<const Lie*> found;
   for (const Family& family : families())
-    for (const Lie& lie : family.lies)
-      if (names.empty() || std::find(names.begin(), names.end(), lie.name) != names.end())
-        found.push_back(&lie);
-  if (!names.empty() && found.size() != names.size()) found.clear();
+    for (const Lie& lie : family.lies) {
+      const bool named = std::count(names.begin(), names.end(), lie.name) > 0;
+      const bool of_named = std::count(names.begin(), names.end(), family.name) > 0;
+      if (names.empty() || named || of_named) found.push_back(&lie);
+      nobodys.erase(lie.name);
+      nobodys.erase(family.name);
+    }
+  if (!nobodys.empty()) found.clear();
   return found;
 }
 
@@ -122,7 +128,7 @@ int main(int argc, char** argv) {
       words.empty() ? std::nullopt : xenstore::parse_number<std::uint32_t>(words[0], 0, xenstore::kMaxHandle);
   const auto lies = device ? chosen({words.begin() + 1, words.end()}) : std::vector<const Lie*>();
   if (lies.empty()) {
-    std::cerr << "usage: hush-liar DEVICE [LIE...] | hush-liar --list\n";
+    std::cerr << "usage: hush-liar DEVICE [LIE|FAMILY...] | hush-liar --list\n";
     return 2;
   }
   try {
