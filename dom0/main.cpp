@@ -173,9 +173,8 @@ Result<void> serve(const Options& options, dom0::Predecessor* predecessor) {
   dom0::Control control{manager, host, upgrades};
   if (auto watching = manager.start(); !watching) return watching;
   (*store)->survive(
-      [] {
-        spdlog::warn(
-            "xenstored is gone; all vifs are served on, and nothing changes until one is there again");
+      [](const std::string& why) {
+        spdlog::warn("{}; all vifs are served on, and nothing changes until one is there again", why);
       },
       [&manager] { manager.store_is_back(); });
   wishes.look_again = [&manager] { manager.look_again(); };

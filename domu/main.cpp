@@ -110,7 +110,7 @@ Result<std::vector<domu::Worker>> start_workers(unsigned count) {
 }
 
 // For the queues of all vifs of this guest, which other processes may drive.
-void allow_grants(const Options& options, const xenstore::Client& store) {
+void allow_grants(const Options& options, xenstore::Client& store) {
   const auto vifs = store.view().list(xenstore::key::kDeviceVif);
   const std::size_t count = vifs ? std::max<std::size_t>(1, vifs->size()) : 1;
   const auto limit = domu::raise_grant_limit(

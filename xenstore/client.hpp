@@ -16,8 +16,7 @@
 #include "common/event/fd_watcher.hpp"
 #include "common/result.hpp"
 #include "common/unique_fd.hpp"
-
-struct xs_handle;
+#include "xenstore/connection.hpp"
 
 namespace hush::xenstore {
 
@@ -44,8 +43,8 @@ class View {
 
  private:
   friend class Client;
-  View(xs_handle* handle, std::uint32_t transaction) : handle_(handle), transaction_(transaction) {}
-  xs_handle* handle_;
+  View(Client& client, std::uint32_t transaction) : client_(client), transaction_(transaction) {}
+  Client& client_;
   std::uint32_t transaction_;
 };
 
@@ -55,15 +54,19 @@ class Client {
   static Result<std::unique_ptr<Client>> open(boost::asio::io_context& loop);
   ~Client();
 
-  // Has it live on when xenstored dies: until one is there again all calls fail with ENOTCONN, at once; then
-  // watches are set again, and each fires once as a new one does, also where the new store is empty. on_lost
-  // and on_back run on the loop. Where the store is reached through the kernel (a guest), it is the kernel
-  // that would have to tell, and does not.
-  void survive(std::function<void()> on_lost, std::function<void()> on_back);
-  // How often it is looked for a new xenstored.
+  // Has it live on when xenstored dies, or leaves a call without an answer for that long: until one answers
+  // again all calls fail at once, with ENOTCONN or ETIMEDOUT; then watches are set again, and each fires once
+  // as a new one does, also where the new store is empty. on_lost (with what is the matter) and on_back run
+  // on the loop. Where the store is reached through the kernel (a guest), it is the kernel that would have to
+  // tell of a death, and does not.
+  static constexpr std::chrono::milliseconds kPatience{2000};
+  void survive(std::function<void(const std::string& why)> on_lost, std::function<void()> on_back,
+               std::chrono::milliseconds patience = kPatience);
+  // How often it is looked for one that answers, and with how many calls that it never answered at most.
   static constexpr std::chrono::milliseconds kLookEvery{100};
+  static constexpr unsigned kMostGivenUp = 8;
 
-  [[nodiscard]] View view() const { return {handle_, 0}; }
+  [[nodiscard]] View view() { return {*this, 0}; }
   // Readable when the loop has a watch to take. Owned by the handle; changes when a new xenstored is there.
   [[nodiscard]] int fd() const;
 
@@ -80,21 +83,30 @@ class Client {
   void unwatch(const std::string& path);
 
  private:
-  Client(boost::asio::io_context& loop, xs_handle* handle);
+  friend class View;
+  Client(boost::asio::io_context& loop, std::unique_ptr<Connection> connection);
+  template <class Call>
+  std::invoke_result_t<Call, xs_handle*> ask(Call call);
+  void take_watches();
+  Result<void> set_watch(const std::string& path);
   void on_readable();
   [[nodiscard]] bool listen_for_its_end();
-  void lose();
+  void lose(Error why);
   void look_later();
   void come_back();
 
   boost::asio::io_context& loop_;
-  xs_handle* handle_;  // null: lost
+  std::unique_ptr<Connection> connection_;  // null: lost
+  std::unique_ptr<Connection> coming_;      // where lost: what is to take its place, once it answers
+  Error lost_;
   std::unique_ptr<event::FdWatcher> watcher_;
   // The library closes its own socket and says nothing: a second one, on which nothing is ever said, tells.
   UniqueFd line_;
   std::unique_ptr<event::FdWatcher> line_watcher_;
   boost::asio::steady_timer look_timer_;
-  std::function<void()> on_lost_, on_back_;
+  std::chrono::milliseconds patience_ = kPatience;
+  std::function<void(const std::string& why)> on_lost_;
+  std::function<void()> on_back_;
   std::map<std::string, Handler> handlers_;  // the path is the token
 };
 

@@ -1,5 +1,6 @@
-// hush-liar DEVICE [LIE|FAMILY...]: connects as a front end and tells a lie, and says what became of it; then, on
-// the same device, the next one. The name of a family stands for all its lies; without a name, all of them.
+// hush-liar DEVICE [LIE|FAMILY...]: connects as a front end and tells a lie, and says what became of it;
+// then, on the same device, the next one. The name of a family stands for all its lies; without a name, all
+// of them.
 //
 // A line a lie: "LIE<tab>OUTCOME", where OUTCOME is "cut off", "answered ERROR", "refused", "goes on" or
 // "served" (lie.hpp); where it is not the deserved one, "LIE<tab>OUTCOME, expected ..." and the exit status

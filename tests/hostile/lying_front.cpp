@@ -100,7 +100,8 @@ void LyingFront::reconnect() {
 }
 
 bool LyingFront::until(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  // Wide: in a guest of an emulated host a connection has taken twenty seconds.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(120);
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) return false;
     loop_.restart();

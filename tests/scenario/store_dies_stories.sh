@@ -48,3 +48,64 @@ store_dies() {
 # What is there of the vif is known to hush-backd a moment after it has connected: its log does not say so, an answer after its
 # other work does.
 remembered() { host_hushctl list | grep -q Connected && host_hushctl list | grep -q Connected; }
+
+# xenstored is there and answers nothing: a call that it was asked waits on a thread that is given up.
+story_store_freezes() {
+  local host_path
+  for host_path in netif auto; do store_freezes "$host_path" || return 1; done
+}
+store_freezes() {
+  local name=$1 pinging store round threads
+  host_up 2 || return 1
+  host_guest 1 || return 1
+  pings 1 5 || return 1
+  : >"$host_logs/ping.log"
+  ip netns exec "$(host_ns 1)" stdbuf -oL ping -i 0.01 -W 20 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
+  pinging=$!
+  eventually answered 20 || return 1
+  eventually remembered || return 1
+  threads=$(store_threads)
+  for round in first second; do
+    store=$(cat "$SIMXEN_DIR/store.pid")
+    kill -STOP "$store"
+    host_signal backd HUP # it looks at all of xenstore, and waits
+    check "$name-$round-said" eventually said "$round" "xenstored does not answer; all vifs are served on"
+    check "$name-$round-hushctl-answers" host_hushctl list
+    check "$name-$round-hushctl-shows" host_hushctl show vif1.0
+    check "$name-$round-set-says-why" grep -q "xenstored does not answer" <(host_hushctl set rate 1000,1000 --vif vif1.0 2>&1)
+    host_signal backd HUP
+    check "$name-$round-goes-on-without" eventually answered $(($(grep -c icmp_seq "$host_logs/ping.log") + 50))
+    check "$name-$round-few-threads-are-given-up" [ "$(store_threads)" -le $((3 * threads)) ]
+    kill -CONT "$store"
+    check "$name-$round-said-again" eventually said "$round" "xenstored is back, and knows what it knew"
+    check "$name-$round-no-thread-stays" eventually same_threads "$threads"
+  done
+  check "$name-settings-are-taken" host_hushctl set rate 12500000,50000 --vif vif1.0
+  check "$name-and-seen" host_wait backd "vif1.0: limited to 12500000 bytes"
+  check "$name-a-new-guest-is-served" host_guest 2
+  kill -STOP "$store"
+  host_signal backd HUP
+  eventually said third "does not answer; all vifs" || return 1
+  kill -KILL "$store"
+  new_store || return 1
+  check "$name-another-one-is-found" host_wait backd "xenstored began anew and empty"
+  check "$name-no-thread-stays-of-a-dead-one" eventually same_threads "$threads"
+  kill -STOP "$(cat "$host_pids/store")"
+  host_signal backd HUP
+  eventually said fourth "does not answer; all vifs" || return 1
+  host_stop backd
+  check "$name-ends-although-frozen" same $? 0
+  kill -CONT "$(cat "$host_pids/store")"
+  kill -INT "$pinging"
+  wait "$pinging"
+  check "$name-guest-saw-nothing" saw_nothing
+}
+# said ORDINAL TEXT: hush-backd has said it that many times.
+said() {
+  local times=(zeroth first second third fourth) n
+  for n in "${!times[@]}"; do [ "${times[n]}" != "$1" ] || break; done
+  [ "$(grep -c "$2" "$host_logs/backd.log")" -ge "$n" ]
+}
+# Its own, and the library's for watches.
+store_threads() { grep -lx hush-store /proc/"$(cat "$host_pids/backd")"/task/*/comm | wc -l; }
+same_threads() { [ "$(store_threads)" = "$1" ]; }

@@ -1,8 +1,14 @@
 // H11, H29: what a front end can write into its nodes, key by key; and how often.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <latch>
+#include <thread>
 
 #include "dom0/vif/vif_manager.hpp"
 #include "tests/support/fake_xen/world.hpp"
+#include "tests/support/temp_folder.hpp"
 #include "xenstore/keys.hpp"
 
 namespace hush::test {
@@ -160,6 +166,101 @@ TEST_F(OneVif, IsNotRemovedByAnEmptyStore) {
   EXPECT_EQ(looked(), 1U);
   xen.remove("backend/vif");
   EXPECT_EQ(looked(), 0U) << "it is known, and without the vif";
+}
+
+// An xenstored that is there and answers nothing: it stops as long as the test holds the fake's mutex.
+class SilentStore : public Store {
+ protected:
+  void SetUp() override {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    xen.store_socket = folder.path() / "socket";
+    xen.store_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(socket.get(), 100), 0);
+    ASSERT_TRUE(client->watch("device", [](const std::string&) {}));
+    client->survive([this](const std::string& why) { said = why; }, [this] { back = true; },
+                    std::chrono::milliseconds(100));
+  }
+  void TearDown() override {
+    client.reset();
+    while (xenstore::Connection::given_up() > 0) std::this_thread::yield();
+    xen.store_socket.clear();
+  }
+  [[nodiscard]] int code_of_a_read() { return client->view().read("x").error().code; }
+  void lose_it() {
+    EXPECT_EQ(code_of_a_read(), ETIMEDOUT);
+    EXPECT_EQ(code_of_a_read(), ETIMEDOUT) << "at once";
+    while (said.empty()) loop.run_one();
+    EXPECT_EQ(said, "xenstored does not answer");
+    EXPECT_EQ(code_of_a_read(), ETIMEDOUT) << "lost";
+  }
+  // Connections that were made and that nobody has taken yet.
+  unsigned connected() {
+    unsigned count = 0;
+    while (UniqueFd(accept(socket.get(), nullptr, nullptr))) ++count;
+    return count;
+  }
+  void look(int times) {
+    for (int i = 0; i < times; ++i) loop.run_one();
+  }
+
+  TempFolder folder;
+  UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  std::string said;
+  bool back = false;
+};
+
+TEST_F(SilentStore, HoldsOneThreadUpUntilItAnswers) {
+  {
+    const std::lock_guard frozen(xen.mutex);
+    lose_it();
+    look(3);
+    EXPECT_EQ(xenstore::Connection::given_up(), 1U);
+    EXPECT_FALSE(back);
+  }
+  while (!back) loop.run_one();
+  while (xenstore::Connection::given_up() > 0) std::this_thread::yield();
+}
+
+TEST_F(SilentStore, HoldsSoManyThreadsUpAndNoMore) {
+  std::vector<std::unique_ptr<xenstore::Connection>> others(xenstore::Client::kMostGivenUp);
+  for (auto& other : others) {
+    other = std::make_unique<xenstore::Connection>();
+    ASSERT_TRUE(other->wait_for_answer());
+    other->set_patience(std::chrono::milliseconds(1));
+  }
+  {
+    const std::lock_guard frozen(xen.mutex);
+    std::latch begun{xenstore::Client::kMostGivenUp};
+    for (auto& other : others) {
+      const auto answer = other->ask([this, &begun](xs_handle*) -> Result<std::string> {
+        begun.count_down();
+        return xen.read("x").value_or("");
+      });
+      EXPECT_EQ(answer.error().code, ETIMEDOUT);
+    }
+    begun.wait();
+    others.clear();
+    EXPECT_EQ(xenstore::Connection::given_up(), xenstore::Client::kMostGivenUp);
+    connected();
+    lose_it();
+    look(3);
+    EXPECT_EQ(connected(), 0U) << "it is not even looked for";
+  }
+  while (!back) loop.run_one();
+}
+
+// Dead as well as silent: told apart from a silence that ends.
+TEST_F(SilentStore, MayDieOfIt) {
+  const std::lock_guard frozen(xen.mutex);
+  lose_it();
+  said.clear();
+  while (code_of_a_read() != ENOTCONN) {
+    loop.run_one();
+    connected();  // accepts, and hangs up
+  }
+  EXPECT_EQ(said, "") << "it was lost before";
 }
 
 }  // namespace

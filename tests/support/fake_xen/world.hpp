@@ -84,7 +84,9 @@ class FakeXen {
     bool masked = false;  // taken, and not unmasked since
     bool held = false;    // an event has come meanwhile
   };
-  std::mutex mutex;
+  std::mutex mutex;  // whoever holds it stops all that are called
+  std::string
+      store_socket;  // of an xenstored that may die or stop, which the test plays; empty: it does neither
   std::vector<Grant> grants;
   std::map<const void*, std::uint32_t> mapped;  // how often each page is
   bool may_share = false;

@@ -1,0 +1,68 @@
+#include "xenstore/connection.hpp"
+
+extern "C" {  // the header does not say so itself
+#include <xenstore.h>
+}
+
+#include <pthread.h>
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <cstdlib>
+
+namespace hush::xenstore {
+namespace {
+
+std::atomic<unsigned> given_up_count{0};
+
+}  // namespace
+
+Connection::Connection() {
+  opening_ = post(std::packaged_task<Result<void>()>([life = life_.get()]() -> Result<void> {
+    life->handle = xs_open(0);
+    if (!life->handle)
+      return errno_error("cannot reach xenstore (is xenstored running, or in a guest: is xenfs mounted?)");
+    // A stopped one is connected to as any other. What it answers is no matter.
+    unsigned length = 0;
+    std::free(xs_read(life->handle, XBT_NULL, "domid", &length));
+    return {};
+  }));
+  thread_ = std::thread([life = life_] {
+    pthread_setname_np(pthread_self(), "hush-store");
+    const auto until_stopped = boost::asio::make_work_guard(life->loop);
+    life->loop.run();
+    if (life->handle) xs_close(life->handle);
+    if (life->given_up) --given_up_count;
+  });
+}
+
+Connection::~Connection() {
+  life_->given_up = silent_ || !answered();
+  if (life_->given_up) ++given_up_count;
+  life_->loop.stop();
+  if (life_->given_up)
+    thread_.detach();
+  else
+    thread_.join();
+}
+
+unsigned Connection::given_up() {
+  return given_up_count;
+}
+
+std::optional<Result<void>> Connection::answered() {
+  if (!opening_.valid()) return Result<void>();
+  if (opening_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return {};
+  return opening_.get();
+}
+
+Result<void> Connection::wait_for_answer() {
+  opening_.wait();
+  return opening_.get();
+}
+
+Error Connection::silence() {
+  return error("xenstored does not answer", ETIMEDOUT);
+}
+
+}  // namespace hush::xenstore
