@@ -6,7 +6,6 @@ extern "C" {  // the header does not say so itself
 
 #include <pthread.h>
 
-#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <cstdlib>
 
@@ -32,18 +31,22 @@ Connection::Connection() {
     const auto until_stopped = boost::asio::make_work_guard(life->loop);
     life->loop.run();
     if (life->handle) xs_close(life->handle);
-    if (life->given_up) --given_up_count;
+    if (life->parted.exchange(true)) --given_up_count;
+    life->ended.set_value();
   });
 }
 
 Connection::~Connection() {
-  life_->given_up = silent_ || !answered();
-  if (life_->given_up) ++given_up_count;
+  const bool stuck = silent_ || !answered();
+  auto ended = life_->ended.get_future();
   life_->loop.stop();
-  if (life_->given_up)
-    thread_.detach();
-  else
+  if (!stuck && ended.wait_for(kClosing) == std::future_status::ready) {
     thread_.join();
+    return;
+  }
+  ++given_up_count;
+  if (life_->parted.exchange(true)) --given_up_count;
+  thread_.detach();
 }
 
 unsigned Connection::given_up() {

@@ -1,6 +1,7 @@
 // A connection to xenstored, whose calls are made on a thread of its own: libxenstore's have no time limit,
 // and one that never returns may hold up nobody but that thread. Of the control thread only.
 #pragma once
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/packaged_task.hpp>
 #include <boost/asio/post.hpp>
@@ -22,8 +23,9 @@ class Connection {
   // Opens it and asks xenstored for a first answer, in its own time: see answered().
   Connection();
   // Does not wait for a call that does not return: the connection and its thread are given up, and go when it
-  // does.
+  // does. Closing is such a call too: once in many times the library's reading thread does not end.
   ~Connection();
+  static constexpr std::chrono::milliseconds kClosing{1000};
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -63,7 +65,8 @@ class Connection {
   struct Life {
     boost::asio::io_context loop{1};
     xs_handle* handle = nullptr;
-    bool given_up = false;  // written before the loop is stopped, read after it
+    std::promise<void> ended;
+    std::atomic<bool> parted{false};  // the thread has ended, or was given up: what came first
   };
   template <class Answer>
   std::future<Answer> post(std::packaged_task<Answer()> task) {

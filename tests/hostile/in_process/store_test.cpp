@@ -251,6 +251,15 @@ TEST_F(SilentStore, HoldsSoManyThreadsUpAndNoMore) {
   while (!back) loop.run_one();
 }
 
+// libxenstore ends its reading thread with pthread_cancel, and xl was seen to wait for that for ever.
+TEST_F(SilentStore, ItsClosingIsNotWaitedForEither) {
+  auto connection = std::make_unique<xenstore::Connection>();
+  ASSERT_TRUE(connection->wait_for_answer());
+  const std::lock_guard frozen(xen.mutex);
+  connection.reset();
+  EXPECT_EQ(xenstore::Connection::given_up(), 1U);
+}
+
 // Dead as well as silent: told apart from a silence that ends.
 TEST_F(SilentStore, MayDieOfIt) {
   const std::lock_guard frozen(xen.mutex);
