@@ -81,10 +81,8 @@ Result<std::unique_ptr<event::Signals>> take_signals(boost::asio::io_context& lo
     loop.stop();
   };
   actions.on_late = [] {
-    spdlog::warn(
-        "told to stop {} s ago and held up since (by xenstored?): ends as it stands, and nothing is lost by "
-        "it",
-        kStopBound.count());
+    spdlog::warn("told to stop {} s ago and held up since: ends as it stands, and nothing is lost by it",
+                 kStopBound.count());
   };
   return event::Signals::take(loop, std::move(actions));
 }
