@@ -52,9 +52,10 @@ class Connection {
   std::invoke_result_t<Call, xs_handle*> ask(Call call) {
     using Answer = std::invoke_result_t<Call, xs_handle*>;
     if (silent_) return silence();
+    if (!patience_) return call(life_->handle);  // nobody is held up who would not wait anyway
     auto answer = post(std::packaged_task<Answer()>(
         [life = life_.get(), call = std::move(call)]() mutable { return call(life->handle); }));
-    if (patience_ && answer.wait_for(*patience_) != std::future_status::ready) {
+    if (answer.wait_for(*patience_) != std::future_status::ready) {
       silent_ = true;
       return silence();
     }
