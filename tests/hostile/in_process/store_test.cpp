@@ -201,9 +201,8 @@ class SilentStore : public Store {
     while (UniqueFd(accept(socket.get(), nullptr, nullptr))) ++count;
     return count;
   }
-  void look(int times) {
-    for (int i = 0; i < times; ++i) loop.run_one();
-  }
+  // While it is looked for one that answers, some times.
+  void look() { loop.run_for(4 * xenstore::Client::kLookEvery); }
 
   TempFolder folder;
   UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
@@ -215,7 +214,7 @@ TEST_F(SilentStore, HoldsOneThreadUpUntilItAnswers) {
   {
     const std::lock_guard frozen(xen.mutex);
     lose_it();
-    look(3);
+    look();
     EXPECT_EQ(xenstore::Connection::given_up(), 1U);
     EXPECT_FALSE(back);
   }
@@ -245,7 +244,7 @@ TEST_F(SilentStore, HoldsSoManyThreadsUpAndNoMore) {
     EXPECT_EQ(xenstore::Connection::given_up(), xenstore::Client::kMostGivenUp);
     connected();
     lose_it();
-    look(3);
+    look();
     EXPECT_EQ(connected(), 0U) << "it is not even looked for";
   }
   while (!back) loop.run_one();
