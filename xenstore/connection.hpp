@@ -1,5 +1,5 @@
-// A connection to xenstored, whose calls are made on a thread of its own: libxenstore's have no time limit,
-// and one that never returns may hold up nobody but that thread. Of the control thread only.
+// A connection to xenstored whose calls have a time limit. libxenstore's have none: they are made on a thread
+// of the connection, and one that never returns holds up nobody but that. Of the control thread only.
 #pragma once
 #include <atomic>
 #include <boost/asio/io_context.hpp>
@@ -40,7 +40,7 @@ class Connection {
   // For calls that do not wait for xenstored: xs_fileno, xs_check_watch. Once it has answered.
   [[nodiscard]] xs_handle* handle() const { return life_->handle; }
 
-  // How long a call is waited for from now on; without, as long as it takes.
+  // How long a call is waited for from now on; without, as long as it takes, on the caller's own thread.
   void set_patience(std::chrono::milliseconds patience) { patience_ = patience; }
   [[nodiscard]] bool silent() const { return silent_; }
   // ETIMEDOUT: a call took longer, and this and all after it fail.
@@ -52,7 +52,7 @@ class Connection {
   std::invoke_result_t<Call, xs_handle*> ask(Call call) {
     using Answer = std::invoke_result_t<Call, xs_handle*>;
     if (silent_) return silence();
-    if (!patience_) return call(life_->handle);  // nobody is held up who would not wait anyway
+    if (!patience_) return call(life_->handle);
     auto answer = post(std::packaged_task<Answer()>(
         [life = life_.get(), call = std::move(call)]() mutable { return call(life->handle); }));
     if (answer.wait_for(*patience_) != std::future_status::ready) {

@@ -88,13 +88,12 @@ bool tell(LyingFront& front, const Lie& lie) {
 
 // The lies of these names and families, all without any; none where a name is nobody's.
 std::vector<const Lie*> chosen(const std::vector<std::string>& names) {
-  std::set<std::string> nobodys(names.begin(), names.end());
+  const std::set<std::string> wanted(names.begin(), names.end());
+  std::set<std::string> nobodys = wanted;
   std::vector<const Lie*> found;
   for (const Family& family : families())
     for (const Lie& lie : family.lies) {
-      const bool named = std::count(names.begin(), names.end(), lie.name) > 0;
-      const bool of_named = std::count(names.begin(), names.end(), family.name) > 0;
-      if (names.empty() || named || of_named) found.push_back(&lie);
+      if (wanted.empty() || wanted.contains(lie.name) || wanted.contains(family.name)) found.push_back(&lie);
       nobodys.erase(lie.name);
       nobodys.erase(family.name);
     }
