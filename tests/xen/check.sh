@@ -44,14 +44,16 @@ check() {
 # need WHAT COMMAND...: as check, for what all the rest stands on.
 need() { check "$@" || finish; }
 
-# Nothing of a test that gave up half-way stays for the next one of the same boot.
+# Nothing of a test that gave up half-way stays for the next one of the same boot. The xl that minds a guest goes first: it
+# makes a successor for one that was just killed, of the same name and after the list was read.
 clear_up() {
-  local name
+  local id
   if [ -n "${backd:-}" ] && backd_alive 2>/dev/null; then
     kill -KILL "$backd"
     wait "$backd" 2>/dev/null
   fi
-  xl list | awk 'NR > 2 { print $1 }' | while read -r name; do xl destroy "$name"; done
+  pkill -f '(^|/)xl create '
+  xl list | awk 'NR > 2 { print $2 }' | while read -r id; do xl destroy "$id"; done
 }
 
 finish() {
