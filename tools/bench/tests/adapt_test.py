@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from adaptive import figures, plot, steps, table  # noqa: E402
+from adaptive import figures, learned, plot, steps, table  # noqa: E402
 
 SECOND = 10**9
 KIB = 1024
@@ -66,6 +66,34 @@ class Figures(unittest.TestCase):
     def test_long_frames_are_not_sent_into_short_rings(self):
         self.assertEqual(steps.lengths(TWO[0], (64, 256, 1024)), (256, 1024))
         self.assertEqual(steps.lengths(steps.Step("64 B", "stream:64"), (64, 256)), (64, 256))
+
+
+def first_second(first, later, rings=((0, 1, 1024),)):
+    """What is found of a stream of three seconds, of so many bytes a second."""
+    samples = [{"at_ns": at * SECOND // 2, "bytes": first * at // 2 if at <= 2 else first + later * (at - 2) // 2, "bursts": 0}
+               for at in range(1, 7)]
+    return learned.figures(samples, {"begin_ns": 0, "end_ns": 3 * SECOND + 1}, [area(*ring) for ring in rings])
+
+
+class Learned(unittest.TestCase):
+    def test_the_first_second_is_compared_with_those_behind_it(self):
+        found = first_second(480, 960, ((0, 1, 256), (0.2, 2, 1024)))
+        self.assertEqual((found["ring"], found["last_ring"], found["switches"]), (256 * KIB, 1024 * KIB, 1))
+        self.assertEqual((round(found["first"]), round(found["later"])), (480, 960))
+
+    def test_goals(self):
+        def met(known):
+            return [goal["met"] for goal in learned.goals([{"known": learned.middle([known])}])]
+
+        self.assertEqual(met(first_second(940, 960)), [True, True])
+        self.assertEqual(met(first_second(700, 960)), [False, True])
+        self.assertEqual(met(first_second(960, 960, ((0, 1, 256), (1, 2, 1024)))), [True, False])
+
+    def test_the_table_has_both_vifs(self):
+        line = {"stream": "64 B", **{name: learned.middle([first_second(940, 960)]) for name in ("unknown", "known")}}
+        shown = learned.text({"streams": [line], "goals": learned.goals([line])})
+        self.assertIn("64 B, known", shown)
+        self.assertIn(">= 0.95: 0.979, met", shown)
 
 
 class Shown(unittest.TestCase):
