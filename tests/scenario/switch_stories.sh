@@ -493,3 +493,34 @@ story_area_follows() {
   check idle-costs-nothing eventually a_second_costs_nothing
   check detach host_detach 1
 }
+
+# The same many times: the policy is all that asks for other rings, of numbered frames that come in fits (a seventh of HUSH_SWITCHES,
+# as each load of switch_many).
+story_switch_by_policy() {
+  local held count=$((${HUSH_SWITCHES:-210} / 7)) fits=(--step idle:0.1) round
+  for round in {1..10}; do fits+=(--step stream:65536:0.3 --step idle:0.5); done
+  host_up 1 || return 1
+  held=$(host_holdings)
+  "$host_bin/simxen" limit 4096 --domain 1 || return 1
+  store write hushring/default/area-shrink-after 150 hushring/default/area-cooldown 10 hushring/default/port echo
+  # Not a time but a number of rounds bounds it: a loaded machine may miss some of a round's twenty.
+  for ((round = 0; round < count && $(switches_counted) < count; ++round)); do
+    host_attach 1 || return 1
+    host_start steps 1 "$host_bin/hush-steps" --cpu 0 --ring 256 --echo "${fits[@]}"
+    check "round-$round" host_wait steps '"role":"sender"'
+    check "round-$round-in-order" steps_in_order
+    host_stop steps
+    check "round-$round-detach" host_detach 1
+  done
+  echo "$(switches_counted) switches in $round rounds; $(times_said backd 'vif1.0: stays in its area') times one did not come to be"
+  check switches [ "$(switches_counted)" -ge "$count" ]
+  check both-ways [ "$(times_said backd 'guest_tx [0-9]* -> ')" -gt 0 -a "$(times_said backd 'guest_rx [0-9]* -> ')" -gt 0 ]
+  check nothing-left same "$held" "$(host_holdings)"
+  check no-nodes no_nodes 1
+}
+# What was sent came back, each frame in its turn, by one connection.
+steps_in_order() {
+  grep '"role":"sender"' "$host_logs/steps.log" | python3 -c 'import json, sys
+said = json.load(sys.stdin)
+sys.exit(0 if said["frames"] == said["echo"] > 0 and said["wrong"] == 0 and said["connects"] == 1 else f"not in order: {said}")'
+}
