@@ -95,11 +95,12 @@ def dpdk_note(case):
 
 
 @contextlib.contextmanager
-def area(kib, role, port, lab, case):
-    """One end is the running hush-backd, so there is one command: `role` of hush-area, in domain 1."""
+def area(kib, role, port, lab, case, kept=True):
+    """One end is the running hush-backd, so there is one command: `role` of hush-area, in domain 1. kept: what is in progress, in
+    files that outlive it, as always."""
     wakes = case.kind == WAKE
     batch = min(case.burst, 64)
-    with _host(lab, port, max(case.size, 14), batch, "event" if wakes else "poll") as (process, socket):
+    with _host(lab, port, max(case.size, 14), batch, "event" if wakes else "poll", kept) as (process, socket):
         words = lab.words("hush-area", role, 1, case, "--ring", kib, "--peer", process, "--control", socket)
         yield [Command([*_in_guest(lab), *words, *["--wait"] * wakes], True)]
 
@@ -118,9 +119,9 @@ def _simxen_directory():
 
 
 @contextlib.contextmanager
-def _host(lab, port, frame, batch, poll):
+def _host(lab, port, frame, batch, poll, kept):
     """(hush-backd's process, its control socket)"""
-    words = [HOST, lab.programs.resolve(), port, frame, batch, lab.cpus[0], poll]
+    words = [HOST, lab.programs.resolve(), port, frame, batch, lab.cpus[0], poll, *["unkept"] * (not kept)]
     # Silent: its own complaints go where those of the programs go, in the ready line's place.
     host = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)

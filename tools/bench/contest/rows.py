@@ -7,7 +7,7 @@ from typing import Callable
 from . import contenders
 from .cases import ONE_WAY, PING, WAKE
 
-MEMIF, VIRTIO, RAW, OURS = "memif", "virtio", "raw", "ours"
+MEMIF, VIRTIO, RAW, OURS, UNKEPT = "memif", "virtio", "raw", "ours", "unkept"
 # What figures are divided by: the best one of these parties.
 BEST_PEER = "best_peer"
 REFERENCES = {MEMIF: (MEMIF,), BEST_PEER: (MEMIF, VIRTIO), RAW: (RAW,)}
@@ -63,6 +63,11 @@ def _area(name, title, kib, role, port, quick=True):
                fits=functools.partial(contenders.area_fits, kib), quick=quick)
 
 
+def _unkept(name, title, role, port):
+    return Row(name, title, ONE_WAY, UNKEPT, "hush-area", functools.partial(contenders.area, 1024, role, port, kept=False),
+               fits=functools.partial(contenders.area_fits, 1024), quick=False)
+
+
 # In a case they run in this order, one after the other, round after round.
 ROWS = (
     # Too small and too large both lose, and which is best differs from machine to machine: the best one is the limit.
@@ -77,6 +82,9 @@ ROWS = (
     _area("area_rx_256k", "area of 256 KiB, from Dom0", 256, "receive", "source"),
     _area("area_rx_1m", "area of 1 MiB, from Dom0", 1024, "receive", "source", quick=False),
     _area("area_rx_4m", "area of 4 MiB, from Dom0", 4096, "receive", "source", quick=False),
+    # What it costs that a daemon after this one can go on; never a reference. Compare with the row of the same direction and length.
+    _unkept("area_tx_1m_unkept", "area of 1 MiB, to Dom0, nothing kept", "send", "sink"),
+    _unkept("area_rx_1m_unkept", "area of 1 MiB, from Dom0, nothing kept", "receive", "source"),
     _memif,
     _virtio,
     Row("ping_spin", "raw, two words", PING, RAW, "hush-ping", contenders.spin),
