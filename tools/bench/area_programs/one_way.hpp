@@ -9,6 +9,7 @@
 #include "tools/bench/area_programs/payload.hpp"
 #include "tools/bench/area_programs/plan.hpp"
 #include "tools/bench/area_programs/process.hpp"
+#include "tools/bench/marker.hpp"
 
 namespace hush::bench {
 
@@ -78,11 +79,13 @@ class Measure {
   }
   void measure() {
     const CpuShare cpu;
+    if (plan_.mark) begin_window();
     const double begin = now();
     const std::uint64_t first = frames_;
     run_until(begin + plan_.seconds);
     // On a busy machine the sender may not have run once in a short window: it is longer then.
     const double end = wait(first);
+    if (plan_.mark) end_window();
     if (!stopped()) say_(Window{frames_ - first, end - begin, cpu.share()});
   }
 

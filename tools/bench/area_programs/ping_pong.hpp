@@ -9,6 +9,7 @@
 
 #include "tools/bench/area_programs/plan.hpp"
 #include "tools/bench/area_programs/process.hpp"
+#include "tools/bench/marker.hpp"
 
 namespace hush::bench {
 
@@ -30,6 +31,7 @@ void ping(const Plan& plan, Trip trip) {
     if (!trip(++number)) return;
   const CpuShare cpu;
   const auto first = last;
+  if (plan.mark) begin_window();
   for (const auto end = later(plan.seconds); last < end && trips < nanoseconds.size(); ++trips) {
     if (!trip(++number)) return;
     const auto now = Clock::now();
@@ -37,6 +39,7 @@ void ping(const Plan& plan, Trip trip) {
         std::min<std::int64_t>(std::chrono::nanoseconds(now - last).count(), UINT32_MAX));
     last = now;
   }
+  if (plan.mark) end_window();
   const double share = cpu.share();
   nanoseconds.resize(trips);
   std::sort(nanoseconds.begin(), nanoseconds.end());

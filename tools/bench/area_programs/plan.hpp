@@ -11,6 +11,7 @@ struct Plan {
   std::size_t burst = 32;  // frames; 1 to kMaxBurst
   double warm_up = 0.1;    // seconds of traffic that are not counted
   double seconds = 1;      // and that are
+  bool mark = false;       // counted by the emulator too: a window of tools/bench/marker.hpp
 };
 
 constexpr std::size_t kMaxFrame = 65536;
@@ -22,6 +23,7 @@ inline void add_options(CLI::App& app, Plan& plan) {
   app.add_option("--burst", plan.burst, "frames")->check(CLI::Range(std::size_t{1}, kMaxBurst));
   app.add_option("--warm-up", plan.warm_up, "seconds that are not counted")->check(CLI::Range(0.0, 60.0));
   app.add_option("--seconds", plan.seconds, "seconds that are")->check(CLI::Range(0.01, 60.0));
+  app.add_flag("--mark", plan.mark, "tell the emulator's counter when that is");
 }
 
 }  // namespace hush::bench

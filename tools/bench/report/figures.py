@@ -6,6 +6,8 @@ TITLES = {
     "mbit_per_second": ("Mbit/s", 0),
     "packets_per_second": ("packets/s delivered", 0),
     "milliseconds": ("ms, average", 4),
+    "frames_per_second": ("frames/s", 0),
+    "microseconds": ("us, median", 1),
     "events": ("events a packet", 3),
     "events_to_guest": ("events a packet, to the guest", 3),
     "events_to_dom0": ("events a packet, to Dom0", 3),
@@ -21,13 +23,14 @@ TITLES = {
 def figures(row, result, hypercalls, profile):
     """{name: number} of a row's result, the hypercalls in its window and the window's profile."""
     found = {row.figure: _own_figure(row, result["traffic"])}
-    found |= _events(result["before"], result["after"])
+    if "before" in result:
+        found |= _events(result["before"], result["after"])
     crossed = packets(result["window"])
     if crossed:
         found |= {name: count / crossed for name, count in hypercalls.items()}
         found["instructions_per_packet"] = profile.total() / crossed
     gigabits = megabytes(result["window"]) * 8 / 1e3
-    if gigabits and row.figure != "milliseconds":
+    if gigabits and row.figure not in ("milliseconds", "microseconds"):
         dom0 = sum(profile.total(part) for part in DOM0_PARTS)
         found["dom0_ms_per_gigabit"] = dom0 / 1e6 / gigabits
         found["hypervisor_ms_per_gigabit"] = profile.total("hypervisor") / 1e6 / gigabits

@@ -1,4 +1,5 @@
-"""Which back end with which front end: what is measured, in that order, in one boot. dom0/measure starts them."""
+"""What is measured, in that order, in one boot: which back end with which front end, or how applications in two domains meet.
+dom0/measure starts them."""
 from dataclasses import dataclass
 
 
@@ -6,15 +7,21 @@ from dataclasses import dataclass
 class Pair:
     name: str
     title: str
+    base: str = "kernel"  # the name of the pair that it is compared with
 
 
-KERNEL = Pair("kernel", "kernel netback")  # with the stock front end; what the others are compared with
+KERNEL = Pair("kernel", "kernel netback")  # with the stock front end
+VCHAN = Pair("vchan", "libxenvchan", "vchan")
 PAIRS = (
     KERNEL,
     Pair("hush", "hush-backd"),  # with the stock front end
     Pair("netif", "both ours, netif"),
     Pair("area", "both ours, area"),
+    VCHAN,
+    Pair("bell", "event channel", "vchan"),  # nothing but that, as the limit of a round trip
+    Pair("library", "our library", "vchan"),  # and the running hush-backd with a port that measures
 )
+BASES = (KERNEL, VCHAN)
 
 
 def chosen(names):

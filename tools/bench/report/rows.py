@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure of ours divided by the kernel's must be."""
+    """What a figure of ours divided by that of the base must be."""
     ratio: float
     at_least: bool
 
@@ -23,6 +23,10 @@ class Row:
     figure: str  # the row's own figure, a name in figures.TITLES
     goals: dict = field(default_factory=dict)  # of that figure, by the pair's name
     quick: bool = False  # part of --quick
+    base: str = "kernel"  # the base of the pairs that it is measured with (pairs.py)
+
+    def measured_with(self, pair):
+        return pair.base == self.base and (pair.name != "bell" or self.name == "app_ping")
 
     def goal(self, pair, figure):
         """Of a pair in that figure, or None."""
@@ -34,6 +38,9 @@ UDP = {"hush": Goal(1.5, True)}
 # With wake-ups.
 PING = {"hush": Goal(1.25, False)}
 EVENTS = Goal(0.5, False)
+MESSAGES = {"library": Goal(1.5, True)}
+BYTES = {"library": Goal(1.3, True)}
+TRIP = {"library": Goal(0.8, False)}
 
 ROWS = (
     Row("tcp_tx", "TCP guest to Dom0", "mbit_per_second", TCP, quick=True),
@@ -47,6 +54,11 @@ ROWS = (
     Row("iperf_udp64_tx", "UDP 64 B guest to Dom0, iperf3", "packets_per_second"),
     Row("iperf_udp64_rx", "UDP 64 B Dom0 to guest, iperf3", "packets_per_second"),
     Row("ping", "ping from Dom0", "milliseconds", PING, quick=True),
+    Row("app64_tx", "64 B frames, guest to Dom0", "frames_per_second", MESSAGES, base="vchan"),
+    Row("app64_rx", "64 B frames, Dom0 to guest", "frames_per_second", MESSAGES, base="vchan"),
+    Row("app64k_tx", "64 KiB frames, guest to Dom0", "frames_per_second", BYTES, base="vchan"),
+    Row("app64k_rx", "64 KiB frames, Dom0 to guest", "frames_per_second", BYTES, base="vchan"),
+    Row("app_ping", "round trip of 64 B, both sleep", "microseconds", TRIP, base="vchan"),
 )
 
 

@@ -20,16 +20,17 @@ class Results:
         self._measured = {}  # (kind, row's name): {pair's name: (profile, window)}
         self.missing = []
         self.compared = {}
-        measured = {kind: {pair.name: self._pair(kind, pair.name, chosen.rows) for pair in chosen.pairs}
-                    for kind in chosen.kinds}
+        measured = {kind: {pair.name: self._pair(kind, pair, chosen.rows) for pair in chosen.pairs} for kind in chosen.kinds}
         for kind, by_pair in measured.items():
             self.compared[kind] = [
-                (row, table.compare(row, {pair: rows.get(row.name, {}) for pair, rows in by_pair.items()}))
+                (row, table.compare(row, {pair.name: by_pair[pair.name].get(row.name, {}) for pair in chosen.pairs
+                                          if row.measured_with(pair)}))
                 for row in chosen.rows]
         for (kind, name), by_pair in self._measured.items():
-            kernel = by_pair.pop(pairs.KERNEL.name, None)
-            for pair, ours in by_pair.items() if kernel else ():
-                self._write_comparison(kind, name, pair, (kernel, ours))
+            for base in pairs.BASES:
+                compared = by_pair.pop(base.name, None)
+                for pair, ours in by_pair.items() if compared else ():
+                    self._write_comparison(kind, name, f"{pair}-to-{base.name}", (compared, ours))
         if not any(rows for by_pair in measured.values() for rows in by_pair.values()):
             self.compared = {}
 
@@ -41,17 +42,19 @@ class Results:
 
     def _pair(self, kind, pair, rows):
         """{row's name: figures}; the profiles are written on the way."""
-        folder = self._folder / f"{kind}-{pair}"
+        folder = self._folder / f"{kind}-{pair.name}"
         found = {}
         names = None
         for row in rows:
+            if not row.measured_with(pair):
+                continue
             file = folder / f"{row.name}.json"
             if not file.exists():
-                self.missing.append(f"{kind} {pair} {row.name}")
+                self.missing.append(f"{kind} {pair.name} {row.name}")
                 continue
             names = names or self._symbols(folder)
             where, window, found[row.name] = self._row(row, file, names)
-            self._measured.setdefault((kind, row.name), {})[pair] = where, window
+            self._measured.setdefault((kind, row.name), {})[pair.name] = where, window
         return found
 
     def _symbols(self, folder):
@@ -75,11 +78,11 @@ class Results:
                         "\n", encoding="utf-8")
         self.profiles.append(path)
 
-    def _write_comparison(self, kind, name, pair, both):
+    def _write_comparison(self, kind, name, which, both):
         # A packet of TCP may be one segment or forty: there a megabyte compares.
         unit, count = ("MB", figures.megabytes) if name.startswith("tcp") else ("packet", figures.packets)
         sides = [(where, count(window)) for where, window in both if count(window)]
         if len(sides) == 2:
-            path = self._out / f"{kind}-{name}-{pair}-to-kernel.txt"
-            path.write_text(f"{name}, {kind} guest, {pair}. {profile.comparison(*sides, unit)}\n", encoding="utf-8")
+            path = self._out / f"{kind}-{name}-{which}.txt"
+            path.write_text(f"{name}, {kind} guest, {which}. {profile.comparison(*sides, unit)}\n", encoding="utf-8")
             self.profiles.append(path)

@@ -168,6 +168,23 @@ class Table(unittest.TestCase):
         self.assertRegex(shown[2], r"^  Mbit/s +3,240 +2,810 +0\.87 +>= 1 +missed$")
         self.assertRegex(shown[3], r"^  events a packet +0\.200 +0\.050 +0\.25 +<= 0\.5 +met$")
 
+    def test_applications_are_compared_among_each_other(self):
+        self.assertEqual([pair.name for pair in pairs.PAIRS if row("app64_tx").measured_with(pair)], ["vchan", "library"])
+        self.assertEqual([pair.name for pair in pairs.PAIRS if row("app_ping").measured_with(pair)], ["vchan", "bell", "library"])
+        self.assertEqual([pair.name for pair in pairs.PAIRS if row("ping").measured_with(pair)], ["kernel", "hush", "netif", "area"])
+        both = [(row("ping"), table.compare(row("ping"), {"kernel": {"milliseconds": 0.1}})),
+                (row("app_ping"), table.compare(row("app_ping"), {"vchan": {"microseconds": 80}, "library": {"microseconds": 60}}))]
+        network, applications = table.text("pvh", pairs.chosen("kernel,vchan,library"), both).split("\n\n")
+        self.assertRegex(network.splitlines()[0], r"^PVH guest +kernel netback$")
+        self.assertRegex(applications.splitlines()[0], r"^PVH guest +libxenvchan +our library +ratio +goal$")
+        self.assertRegex(applications.splitlines()[2], r"^  us, median +80\.0 +60\.0 +0\.75 +<= 0\.8 +met$")
+
+    def test_a_program_s_own_count_is_what_crossed(self):
+        result = {"traffic": {"frames_per_second": 2e6, "microseconds": 0},
+                  "window": {"nanoseconds": 10**9, "files": {"program/packets": 2_000_000, "program/bytes": 128_000_000}}}
+        found = figures.figures(row("app64_tx"), result, {"hypercalls": 1000}, profile.Profile())
+        self.assertEqual((found["frames_per_second"], found["hypercalls"]), (2e6, 0.0005))
+
     def test_rows_by_pattern(self):
         self.assertEqual([found.name for found in rows.chosen("udp64_*,ping")], ["udp64_tx", "udp64_rx", "ping"])
         self.assertEqual([found.name for found in rows.chosen("nothing")], [])

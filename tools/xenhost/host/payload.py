@@ -11,7 +11,8 @@ from .say import Trouble
 HERE = Path(__file__).resolve().parent.parent
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # Programs that a guest gets too: all others run in Dom0.
-IN_GUEST = ("hush-frontd", "hush-contract-peer", "hush-contract", "hush-liar", "hush-udp")
+IN_GUEST = ("hush-frontd", "hush-contract-peer", "hush-contract", "hush-liar", "hush-udp", "hush-xen-area",
+            "hush-vchan", "hush-bell")
 
 
 class Payload:
