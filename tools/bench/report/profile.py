@@ -89,18 +89,18 @@ def text(profile, nanoseconds, packets, functions=25):
     return "\n".join(lines)
 
 
-def comparison(kernel, ours, unit, functions=20):
+def comparison(base, ours, unit, functions=20):
     """Two profiles of one row, each with how many units (packets or megabytes) its window had. "Common" is the smaller
     count of each function: about what a unit costs whoever the back end is."""
-    (kernel_profile, kernel_units), (our_profile, our_units) = kernel, ours
-    parts = sorted({*kernel_profile.parts, *our_profile.parts}, key=kernel_profile.total, reverse=True)
-    lines = [f"Instructions a {unit}:", "", f"  {'part':<16} {'kernel':>11} {'ours':>11} {'common':>11}"]
+    (base_profile, base_units), (our_profile, our_units) = base, ours
+    parts = sorted({*base_profile.parts, *our_profile.parts}, key=base_profile.total, reverse=True)
+    lines = [f"Instructions a {unit}:", "", f"  {'part':<16} {'base':>11} {'ours':>11} {'common':>11}"]
     grown = []
     totals = Counter()
     for part in parts:
-        each = {name: (kernel_profile.parts[part][name] / kernel_units, our_profile.parts[part][name] / our_units)
-                for name in {*kernel_profile.parts[part], *our_profile.parts[part]}}
-        sums = {"kernel": sum(one for one, _ in each.values()), "ours": sum(other for _, other in each.values()),
+        each = {name: (base_profile.parts[part][name] / base_units, our_profile.parts[part][name] / our_units)
+                for name in {*base_profile.parts[part], *our_profile.parts[part]}}
+        sums = {"base": sum(one for one, _ in each.values()), "ours": sum(other for _, other in each.values()),
                 "common": sum(map(min, each.values()))}
         totals.update(sums)
         lines.append(_sums(part, sums))
@@ -113,7 +113,7 @@ def comparison(kernel, ours, unit, functions=20):
 
 
 def _sums(part, sums):
-    return f"  {part:<16} {sums['kernel']:11.1f} {sums['ours']:11.1f} {sums['common']:11.1f}"
+    return f"  {part:<16} {sums['base']:11.1f} {sums['ours']:11.1f} {sums['common']:11.1f}"
 
 
 def _line(name, count, total, packets, width):
