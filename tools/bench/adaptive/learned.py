@@ -2,9 +2,9 @@
 import statistics
 
 from .host import host
-from .run import PATIENCE, judge, load, rates, set_up, watch
+from .run import PATIENCE, judge, load, rates, sender, set_up, watch
 from .steps import STEPS
-from .table import gigabits
+from .table import gigabits, goal_line
 
 FIRST = 1.0  # seconds
 WITHIN = 0.95  # of what the same stream has afterwards
@@ -37,9 +37,7 @@ def run(lab, stream, seconds, log):
 
 def first_second(there, lab, stream, seconds, log):
     """{"ring", "last_ring": bytes, "switches", "first", "later": bytes a second in the first one, and from then on}"""
-    words = [lab.programs / "hush-steps", "--cpu", lab.cpus[1], "--ring", 0, "--offloads", *(["--echo"] if lab.echo else []),
-             *stream.words(seconds)]
-    with load(there, 1, words, log) as sends:
+    with load(there, 1, sender(lab, 0, ["--offloads", *stream.words(seconds)]), log) as sends:
         areas = watch(there, sends, seconds + PATIENCE)
         judge(sends.lines[-1], there.queue(), lab.echo)
         samples = [line for line in sends.lines if line["role"] == "sample"]
@@ -77,5 +75,4 @@ def text(results):
             ring = f"{one['ring'] // 1024:.0f} to {one['last_ring'] // 1024:.0f}"
             shown.append(f"{line['stream'] + ', ' + name:30}{ring:>14}{gigabits(one['first']):>13}{gigabits(one['later']):>10}"
                          f"{one['ratio']:>8.3f}{one['switches']:>10}")
-    met = {True: "met", False: "missed"}
-    return "\n".join([*shown, "", *(f"{goal['goal']}: {goal['found']:.3g}, {met[goal['met']]}" for goal in results["goals"])])
+    return "\n".join([*shown, "", *map(goal_line, results["goals"])])

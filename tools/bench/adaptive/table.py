@@ -11,7 +11,7 @@ def text(results):
     shown = [_aligned(line, widths) for line in cells]
     if lengths:
         shown += ["", *_fixed(results["steps"], lengths)]
-    return "\n".join([*shown, "", *map(_goal, results["goals"])])
+    return "\n".join([*shown, "", *map(goal_line, results["goals"])])
 
 
 def gigabits(rate):
@@ -50,7 +50,7 @@ def _ms(value):
     return f"{value:.2f}" if value else "-"
 
 
-def _goal(goal):
+def goal_line(goal):
     if goal["met"] is None:
         return f"{goal['goal']}: not measured"
     return f"{goal['goal']}: {goal['found']:,.3g}, {'met' if goal['met'] else 'missed'}"

@@ -239,16 +239,11 @@ int main(int argc, char** argv) {
                  "hush-backd's socket, where what its sink has read is compared; else the sum is told");
   add_options(app, options.plan);
   CLI11_PARSE(app, argc, argv);
-  try {
-    settle(options.plan.cpu);
+  return run_on(options.plan.cpu, "hush-area", [&] {
     {
       Vif vif(options);
       if (!stopped()) (*sends ? send_to_sink : *receives ? receive_from_source : ping_pong)(options, vif);
     }
     leave();
-  } catch (const std::exception& error) {
-    std::cerr << "hush-area: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -1,8 +1,7 @@
 // The fastest wake-ups that two domains can have: an event channel on which both sleep, and nothing else.
 // What round trips on a real Xen are compared with.
-//   hush-bell ping --path PATH --serve DOMAIN --cpu N ...   in a guest: offers a port to DOMAIN, writes its
-//   number to PATH in xenstore hush-bell pong --port PORT --join DOMAIN --cpu N        in Dom0; answers until
-//   SIGTERM
+//   hush-bell ping --path PATH --serve DOMAIN ...   in a guest: tells the port in xenstore, for DOMAIN
+//   hush-bell pong --port PORT --join DOMAIN ...    in Dom0: answers until SIGTERM
 #include <iostream>
 #include <memory>
 
@@ -82,8 +81,7 @@ int main(int argc, char** argv) {
   app.add_option("--port", options.port, "that was told");
   add_options(app, options.plan);
   CLI11_PARSE(app, argc, argv);
-  try {
-    settle(options.plan.cpu);
+  return run_on(options.plan.cpu, "hush-bell", [&] {
     Bell bell(options);
     // Xen lets a port ring once for who binds it: the end in Dom0 so begins by answering.
     if (*pings) {
@@ -99,9 +97,5 @@ int main(int argc, char** argv) {
         return true;
       });
     }
-  } catch (const std::exception& error) {
-    std::cerr << "hush-bell: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -252,8 +252,7 @@ int main(int argc, char** argv) {
   add_options(app, plan);
   CLI11_PARSE(app, argc, argv);
   device.first = receiver->parsed() || pongs->parsed();
-  try {
-    settle(plan.cpu);
+  return run_on(plan.cpu, "hush-dpdk", [&] {
     Port port(plan, device, pings->parsed() ? 1 : plan.burst);
     if (sender->parsed()) send(port);
     if (receiver->parsed()) receive(plan, port);
@@ -263,9 +262,5 @@ int main(int argc, char** argv) {
     // Without taking DPDK apart: both ends do so at once here, and there is nothing of it outside of this
     // process.
     std::_Exit(0);
-  } catch (const std::exception& error) {
-    std::cerr << "hush-dpdk: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

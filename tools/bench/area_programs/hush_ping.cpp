@@ -86,8 +86,7 @@ int main(int argc, char** argv) {
   app.add_option("--from", from, "an eventfd to sleep on")->excludes(spins)->needs(writes);
   add_options(app, plan);
   CLI11_PARSE(app, argc, argv);
-  try {
-    settle(plan.cpu);
+  return run_on(plan.cpu, "hush-ping", [&] {
     if (memory.empty()) {
       bells(plan, pings->parsed(), to, from);
     } else {
@@ -95,9 +94,5 @@ int main(int argc, char** argv) {
       spin(plan, pings->parsed(), *reinterpret_cast<Words*>(mapped.base()));
     }
     leave();
-  } catch (const std::exception& error) {
-    std::cerr << "hush-ping: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -38,15 +38,10 @@ int main(int argc, char** argv) {
   app.add_option("--memory", memory, "a file of 4096 bytes more than the ring, all 0")->required();
   add_options(app, plan);
   CLI11_PARSE(app, argc, argv);
-  try {
-    settle(plan.cpu);
+  return run_on(plan.cpu, "hush-ring", [&] {
     const RawMemory mapped(memory);
     const RawRing ring(mapped);
     *sender ? send(plan, ring) : receive(plan, ring);
     leave();
-  } catch (const std::exception& error) {
-    std::cerr << "hush-ring: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -263,17 +263,12 @@ int main(int argc, char** argv) {
   app.add_option("--step", steps, "idle:SECONDS, stream:FRAME:SECONDS, bursts:FRAME:BYTES:EACH_MS:SECONDS")
       ->required();
   CLI11_PARSE(app, argc, argv);
-  try {
+  return run_on(options.cpu, "hush-steps", [&] {
     for (const std::string& text : steps) options.steps.push_back(step_from(text));
-    settle(options.cpu);
     Load load(options);
     load.run();
     load.report();
     while (!stopped() && is_wanted()) load.stay();
     load.close();
-  } catch (const std::exception& error) {
-    std::cerr << "hush-steps: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

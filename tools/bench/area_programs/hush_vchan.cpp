@@ -2,9 +2,9 @@
 // compared with there. The guest serves (its memory is shared, as with an area), Dom0 is the client; either
 // of them sends. Both ends block, the library's usual way. The same payload is written and read as everywhere
 // in the bench; the library copies it in and out.
-//   hush-vchan receive|send|ping|echo --path PATH --serve DOMAIN ...    PATH: in xenstore, the guest's to
-//   write to hush-vchan receive|send|ping|echo --path PATH --join DOMAIN ...
-#include <csignal>
+//   hush-vchan receive|send|ping|echo --path PATH --serve DOMAIN ...
+//   hush-vchan receive|send|ping|echo --path PATH --join DOMAIN ...    PATH: in xenstore, who serves writes
+//   it
 #include <iostream>
 #include <memory>
 #include <vector>
@@ -102,8 +102,7 @@ int main(int argc, char** argv) {
   app.add_option("--ring", options.ring, "KiB of each direction")->check(CLI::Range(4, 1024));
   add_options(app, options.plan);
   CLI11_PARSE(app, argc, argv);
-  try {
-    settle(options.plan.cpu);
+  return run_on(options.plan.cpu, "hush-vchan", [&] {
     Vchan vchan(options);
     if (*receives) {
       receive(options.plan, vchan);
@@ -114,9 +113,5 @@ int main(int argc, char** argv) {
     } else {
       echo(vchan);
     }
-  } catch (const std::exception& error) {
-    std::cerr << "hush-vchan: " << error.what() << "\n";
-    return 1;
-  }
-  return 0;
+  });
 }

@@ -1,5 +1,5 @@
 // What every measured program is: alone on one processor, stopped by SIGTERM, gone when the bench is. Main
-// begins with settle() and ends with leave().
+// is run_on(), its body ends with leave().
 #pragma once
 #include <sched.h>
 #include <sys/prctl.h>
@@ -13,6 +13,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 namespace hush::bench {
@@ -50,6 +51,20 @@ inline void settle(int cpu) {
   // No SA_RESTART: a blocking read must end.
   action.sa_handler = [](int) { detail::stop.store(true, std::memory_order_relaxed); };
   ::sigaction(SIGTERM, &action, nullptr);
+}
+
+// All that a program does once its options are read, alone on its processor. Main's result: what it throws is
+// its last line, and status 1.
+template <class Body>
+int run_on(int cpu, std::string_view name, Body body) {
+  try {
+    settle(cpu);
+    body();
+  } catch (const std::exception& error) {
+    std::cerr << name << ": " << error.what() << "\n";
+    return 1;
+  }
+  return 0;
 }
 
 // Tells the bench that this end touches its peer no more (stdout ends), and stays until the bench says that

@@ -57,15 +57,11 @@ def _ring(name, title, kib, quick):
                fits=functools.partial(contenders.ring_fits, kib), quick=quick)
 
 
-def _area(name, title, kib, role, port, quick=True):
-    """Our library's end, and the running hush-backd with this port."""
-    return Row(name, title, ONE_WAY, OURS, "hush-area", functools.partial(contenders.area, kib, role, port),
-               fits=functools.partial(contenders.area_fits, kib), quick=quick)
-
-
-def _unkept(name, title, role, port):
-    return Row(name, title, ONE_WAY, UNKEPT, "hush-area", functools.partial(contenders.area, 1024, role, port, kept=False),
-               fits=functools.partial(contenders.area_fits, 1024), quick=False)
+def _area(name, title, kib, role, port, quick=True, kept=True):
+    """Our library's end, and the running hush-backd with this port. kept: as contenders.area has it."""
+    return Row(name, title, ONE_WAY, OURS if kept else UNKEPT, "hush-area",
+               functools.partial(contenders.area, kib, role, port, kept=kept), fits=functools.partial(contenders.area_fits, kib),
+               quick=quick)
 
 
 # In a case they run in this order, one after the other, round after round.
@@ -83,8 +79,8 @@ ROWS = (
     _area("area_rx_1m", "area of 1 MiB, from Dom0", 1024, "receive", "source", quick=False),
     _area("area_rx_4m", "area of 4 MiB, from Dom0", 4096, "receive", "source", quick=False),
     # What it costs that a daemon after this one can go on; never a reference. Compare with the row of the same direction and length.
-    _unkept("area_tx_1m_unkept", "area of 1 MiB, to Dom0, nothing kept", "send", "sink"),
-    _unkept("area_rx_1m_unkept", "area of 1 MiB, from Dom0, nothing kept", "receive", "source"),
+    _area("area_tx_1m_unkept", "area of 1 MiB, to Dom0, nothing kept", 1024, "send", "sink", quick=False, kept=False),
+    _area("area_rx_1m_unkept", "area of 1 MiB, from Dom0, nothing kept", 1024, "receive", "source", quick=False, kept=False),
     _memif,
     _virtio,
     Row("ping_spin", "raw, two words", PING, RAW, "hush-ping", contenders.spin),

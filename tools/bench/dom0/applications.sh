@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154
-# Of the script that reads this: guest, pair, kind, traffic_seconds, windows.
+# Of the script that reads this: guest, pair, traffic_seconds, windows.
 # How the rows of applications are measured, by one program in the guest (area_programs) and what answers it in Dom0. The program
 # that measures tells the emulator's counter its window. measure_application ROW FOLDER writes FOLDER/ROW.json as rows.sh does,
 # without counters: what crossed is what the program counted.
 
-declare -A port_of=([tx]=sink [rx]=source [ping]=echo) area_role=([tx]=send [rx]=receive [ping]=ping)
 declare -A guest_role=([tx]=send [rx]=receive [ping]=ping) dom0_role=([tx]=receive [rx]=send [ping]=echo)
+declare -A port_of=([tx]=sink [rx]=source [ping]=echo) # what takes the place of dom0_role's program in hush-backd
 
 # run_in_guest COMMAND...: until end_in_guest. What it says is in app.out; its stdin ends with app.hold. A shell stays above it, as
 # the bench's programs die with who started them.
@@ -62,7 +62,7 @@ by_library() {
     hushctl set port-batch "$burst" --default; } >/dev/null || return
   xl network-attach "$guest" "mac=$(guest_mac "$guest")" bridge=xenbr0 || return
   # shellcheck disable=SC2086 # a list of words
-  run_in_guest hush-xen-area "${area_role[$way]}" --wait $plan --mark || return
+  run_in_guest hush-xen-area "${guest_role[$way]}" --wait $plan --mark || return
   line=$(in_guest_until seconds) || { echo "$line" >&2; return 1; }
   if [ "$way" = tx ]; then
     guest_exec "$guest" "kill \$(cat /tmp/app.pid)" && line=$(in_guest_until sum) || return
