@@ -172,25 +172,24 @@ void DirectVif::judge_link() {
   handshake_->cut_off(why);
 }
 
-bool DirectVif::arm(const Wanted& wanted, Clock::time_point now) {
+bool DirectVif::arm(const Wanted& wanted) {
   if (!up_) return true;
   const bool may = up_->doze(wanted);
   // A ring that is not empty is watched from now on.
-  up_->tick(now);
+  up_->tick(Clock::now());
   return may && up_->fault() == area::Fault::none;
 }
 
 bool DirectVif::may_wait(const Wanted& wanted) {
-  if (!arm(wanted, Clock::now())) return false;
+  if (!arm(wanted)) return false;
   set_timer();
   return true;
 }
 
 void DirectVif::wait(std::chrono::milliseconds timeout, const Wanted& wanted) {
-  // Read once: in a guest the clock may be a trap.
-  const auto now = Clock::now();
-  if (arm(wanted, now)) {
+  if (arm(wanted)) {
     auto until = due();
+    const auto now = Clock::now();
     if (timeout.count() >= 0) until = std::min(until.value_or(Clock::time_point::max()), now + timeout);
     const timespec left =
         timespec_of(until ? std::max(*until - now, Clock::duration::zero()) : Clock::duration::zero());

@@ -112,7 +112,7 @@ class DirectVif final : private domu::Handshake::Owner {
   void run_loop();
   void take_event();
   void judge_link();
-  [[nodiscard]] bool arm(const Wanted& wanted, Clock::time_point now);
+  [[nodiscard]] bool arm(const Wanted& wanted);
   [[nodiscard]] std::optional<Clock::time_point> due() const;
   void set_timer();
 
