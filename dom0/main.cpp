@@ -133,7 +133,7 @@ Result<void> serve(const Options& options, dom0::Predecessor* predecessor) {
   const auto signals = take_signals(loop, wishes);
   if (!signals) return signals.error();
 
-  auto store = xenstore::Client::open(loop);
+  auto store = xenstore::Client::open(loop, [](const std::string& line) { spdlog::warn("{}", line); });
   if (!store) return store.error();
   const auto self = xenstore::read_own_domain((*store)->view());
   if (!self) return self.error();

@@ -2,17 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <string_view>
+
+#include "common/ipc/name_lock.hpp"
 
 namespace hush::dom0 {
 namespace fs = std::filesystem;
@@ -52,18 +50,11 @@ Result<void> sign_lock(const UniqueFd& lock) {
 }
 
 Result<UniqueFd> lock_network() {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  constexpr std::string_view kName = "hush-backd";  // after a 0: no file (unix(7), abstract)
-  std::copy(kName.begin(), kName.end(), address.sun_path + 1);
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return errno_error("cannot make a socket");
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + kName.size());
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
-  const int why = errno;
-  if (why != EADDRINUSE)
-    return error("cannot take the name of hush-backd: " + std::string(std::strerror(why)), why);
-  return error("another hush-backd serves here, with another --run-dir: pgrep -a hush-backd shows it", why);
+  auto lock = ipc::take_name("hush-backd");
+  if (!lock && lock.error().code == EADDRINUSE)
+    return error("another hush-backd serves here, with another --run-dir: pgrep -a hush-backd shows it",
+                 EADDRINUSE);
+  return lock;
 }
 
 void allow_shared_pages(std::size_t pages) {

@@ -13,8 +13,7 @@
 
 #include "common/poll/wake_cost.hpp"
 #include "common/telemetry/service_manager.hpp"
-#include "domu/preflight.hpp"
-#include "domu/take_over.hpp"
+#include "common/xen/dead_channels.hpp"
 #include "domu/vif/vif_manager.hpp"
 #include "xenstore/keys.hpp"
 
@@ -28,18 +27,14 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t kUsualQueues = 4;
 constexpr unsigned kMaxThreads = 64;
 
+constexpr char kAll[] = "all";
+
 struct Options {
-  std::uint32_t device = 0;
-  std::string tap;
-  bool up = false;
-  bool take_over = false;
-  bool give_back = false;
-  std::string sysfs = "/sys";
-  std::uint32_t queues = std::clamp(std::thread::hardware_concurrency(), 1U, kUsualQueues);
+  std::vector<std::string> devices{"0"};
+  domu::VifManager::Options vifs;
   unsigned threads = 0;  // 0: one for each queue
   std::string path = "auto";
   std::uint32_t area_ring = 0;  // KiB; 0: as the back end advises
-  std::vector<xenstore::Said> settings;
   std::string log_level = "info";
 };
 
@@ -109,91 +104,31 @@ Result<std::vector<domu::Worker>> start_workers(unsigned count) {
   return workers;
 }
 
-// For the queues of all vifs of this guest, which other processes may drive.
-void allow_grants(const Options& options, xenstore::Client& store) {
-  const auto vifs = store.view().list(xenstore::key::kDeviceVif);
-  const std::size_t count = vifs ? std::max<std::size_t>(1, vifs->size()) : 1;
-  const auto limit = domu::raise_grant_limit(
-      count * options.queues * domu::pages_of_queue(options.path == "auto"), options.sysfs);
-  if (!limit)
-    spdlog::warn("{}", limit.error().text);
-  else if (limit->before != limit->now)
-    spdlog::info("this guest may grant {} pages instead of {} (gntalloc)", limit->now, limit->before);
-}
-
-Result<net::InterfaceState> take_from_kernel(const Options& options) {
-  if (!options.take_over) return net::InterfaceState();
-  auto taken = domu::take_over(domu::KernelNetfront(options.device, options.sysfs));
-  if (!taken) return taken.error();
-  if (!*taken) return net::InterfaceState();
-  spdlog::info("vif-{} taken over from the kernel's xen-netfront{}{}", options.device,
-               (*taken)->name.empty() ? "" : ", with what its interface had: ", (*taken)->name);
-  return **taken;
-}
-
-// name: of the interface that the kernel makes; ours may have another one.
-Result<void> give_to_kernel(const Options& options, const net::InterfaceState& ours,
-                            const std::string& name) {
-  auto given = domu::give_back(domu::KernelNetfront(options.device, options.sysfs), ours, name);
-  if (!given)
-    return error("cannot give the vif back to the kernel: " + given.error().text, given.error().code);
-  spdlog::info("the kernel has vif-{} ({}) again", options.device, name);
-  return {};
-}
-
-// Until a signal ends it. What the interface has then.
-Result<net::InterfaceState> drive(const Options& options, const net::InterfaceState& had,
-                                  domu::VifManager& manager, boost::asio::io_context& loop,
-                                  const telemetry::ServiceManager& service) {
-  std::string tap = options.tap;
-  if (tap.empty()) tap = had.name.empty() ? "eth" + std::to_string(options.device) : had.name;
-  if (auto added = manager.add({.device = options.device,
-                                .tap = tap,
-                                .up = options.up,
-                                .take_over = options.take_over,
-                                .had = had,
-                                .sysfs = options.sysfs,
-                                .queues = options.queues,
-                                .area = options.path == "auto",
-                                .area_ring = options.area_ring * 1024,
-                                .settings = options.settings});
-      !added)
-    return added.error();
-  // Not when it serves: its device may come tomorrow, and the guest is to go on booting. The interface is
-  // there.
-  service.say("READY=1\nSTATUS=interface " + tap + " for vif-" + std::to_string(options.device));
-  loop.run();
-  spdlog::info("counted: {}", manager.describe().dump());
-  return manager.interface();
-}
-
 Result<void> serve(const Options& options) {
   boost::asio::io_context loop{1};
-  auto store = xenstore::Client::open(loop);
+  auto store = xenstore::Client::open(loop, [](const std::string& line) { spdlog::warn("{}", line); });
   if (!store) return store.error();
   auto shares = xen::GrantShare::open();
   if (!shares) return shares.error();
-  auto workers = start_workers(options.threads != 0 ? options.threads : options.queues);
+  auto workers = start_workers(options.threads != 0 ? options.threads : options.vifs.each.queues);
   if (!workers) return workers.error();
   const auto wake_cost = poll::measure_wake_cost();
   if (!wake_cost) return wake_cost.error();
-  allow_grants(options, **store);
-  domu::Guest guest{loop, **store, std::move(*shares), std::move(*workers), *wake_cost};
-  std::optional<domu::VifManager> manager(guest);
+  const auto self = domu::OwnDomain::read((*store)->view());
+  if (!self) return self.error();
+  domu::Guest guest{loop, **store, std::move(*shares), std::move(*workers), *wake_cost, *self};
+  domu::VifManager manager(options.vifs, guest);
   const auto service = telemetry::ServiceManager::from_environment();
   // Before the kernel lets go: a signal must not end it between two hands.
-  const Daemon daemon{loop, *manager, service};
-  const auto had = take_from_kernel(options);
-  if (!had) return had.error();
-  const auto left = drive(options, *had, *manager, loop, service);
-  manager.reset();  // and with it the interface and its name
-  if (left && options.give_back)
-    return give_to_kernel(options, *left, had->name.empty() ? left->name : had->name);
-  if (!left && !had->name.empty()) {
-    if (auto given = give_to_kernel(options, *had, had->name); !given)
-      spdlog::error("{}", given.error().text);
-  }
-  return left ? Result<void>() : left.error();
+  const Daemon daemon{loop, manager, service};
+  if (auto begun = manager.begin(); !begun) return begun;
+  // Not when it serves: its device may come tomorrow, and the guest is to go on booting. The interface is
+  // there.
+  const std::string interfaces = manager.summary();
+  service.say("READY=1\nSTATUS=" + (interfaces.empty() ? "waiting for vifs" : interfaces));
+  loop.run();
+  spdlog::info("counted: {}", manager.describe().dump());
+  return manager.end();
 }
 
 // An option for each setting that a front end has, by its name in xenstore.
@@ -215,31 +150,49 @@ void add_settings(CLI::App& app, std::vector<xenstore::Said>& into) {
   }
 }
 
+// What follows from several options.
+void settle(Options& options) {
+  domu::VifManager::Options& vifs = options.vifs;
+  const bool all = std::ranges::count(options.devices, kAll) != 0;
+  if (!vifs.tap.empty() && vifs.tap.find("%d") == std::string::npos && (all || options.devices.size() > 1))
+    throw CLI::ValidationError("--tap", "of several vifs it must have %d in it, for the device's number");
+  if (!all)
+    for (const std::string& device : options.devices)
+      vifs.devices.push_back(static_cast<std::uint32_t>(std::stoul(device)));
+  vifs.each.area = options.path == "auto";
+  vifs.each.area_ring = options.area_ring * 1024;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == xen::kKeepsDeadChannels) xen::keep_dead_channels();
   Options options;
+  options.vifs.each.queues = std::clamp(std::thread::hardware_concurrency(), 1U, kUsualQueues);
   CLI::App app{
       "Drives a virtual network interface of this guest (the front end of Xen's network split driver)."};
   app.set_version_flag("--version", HUSH_VERSION);
-  app.add_option("--device", options.device, "number of the vif: device/vif/N")
-      ->check(CLI::Range(0U, xenstore::kMaxHandle))
+  domu::VifManager::Options& vifs = options.vifs;
+  app.add_option("--device", options.devices,
+                 "numbers of the vifs: each N of device/vif/N; or all: those that the guest has or gets")
+      ->delimiter(',')
+      ->check(CLI::Range(0U, xenstore::kMaxHandle) | CLI::IsMember({kAll}))
       ->capture_default_str();
-  app.add_option(
-      "--tap", options.tap,
-      "name of the interface to make; default: that of the kernel's which is taken over, else eth and the "
-      "device's number");
-  app.add_flag("--take-over", options.take_over,
+  app.add_option("--tap", vifs.tap,
+                 "name of the interface to make, with %d for the device's number; default: that of the "
+                 "kernel's which is "
+                 "taken over, else eth%d");
+  app.add_flag("--take-over", vifs.each.take_over,
                "where the kernel's xen-netfront drives the vif, take it from there, with the addresses and "
                "routes of its "
                "interface; also when the device is attached anew");
-  app.add_flag("--give-back", options.give_back,
+  app.add_flag("--give-back", vifs.give_back,
                "at the end, have the kernel's xen-netfront drive the vif again");
-  app.add_option("--sysfs", options.sysfs, "where /sys is: for tests")->capture_default_str()->group("");
-  app.add_flag("--up", options.up,
+  app.add_option("--sysfs", vifs.each.sysfs, "where /sys is: for tests")->capture_default_str()->group("");
+  app.add_flag("--up", vifs.each.up,
                "set the interface up; otherwise it is as a network card is, down until told");
   app.add_option(
-         "--queues", options.queues,
+         "--queues", vifs.each.queues,
          "queues of the vif, where the back end takes as many and there are grants for them; default: as "
          "many as there are processors, at most " +
              std::to_string(kUsualQueues))
@@ -257,12 +210,13 @@ int main(int argc, char** argv) {
       ->check([](const std::string& text) {
         return std::has_single_bit(std::stoul(text)) ? std::string() : "must be a power of two";
       });
-  add_settings(app, options.settings);
+  add_settings(app, vifs.each.settings);
   app.add_option("--log-level", options.log_level, "how much is said on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();
   try {
     app.parse(argc, argv);
+    settle(options);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }

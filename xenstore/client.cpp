@@ -122,9 +122,13 @@ Client::~Client() {
   watcher_.reset();
 }
 
-Result<std::unique_ptr<Client>> Client::open(boost::asio::io_context& loop) {
+Result<std::unique_ptr<Client>> Client::open(boost::asio::io_context& loop,
+                                             const std::function<void(const std::string&)>& say) {
   auto connection = std::make_unique<Connection>();
-  if (auto answered = connection->wait_for_answer(); !answered) return answered.error();
+  const auto silent = [&say] {
+    if (say) say(Connection::silence().text + "; waiting for it");
+  };
+  if (auto answered = connection->wait_for_answer(kPatience, silent); !answered) return answered.error();
   return std::unique_ptr<Client>{new Client(loop, std::move(connection))};
 }
 

@@ -51,7 +51,10 @@ class View {
 class Client {
  public:
   // Handlers of watches run on the loop, with the path that changed.
-  static Result<std::unique_ptr<Client>> open(boost::asio::io_context& loop);
+  // Waits for xenstored as long as it takes; what to tell the admin meanwhile goes to `say`, where there is
+  // one.
+  static Result<std::unique_ptr<Client>> open(boost::asio::io_context& loop,
+                                              const std::function<void(const std::string&)>& say = {});
   ~Client();
 
   // Has it live on when xenstored dies, or leaves a call without an answer for that long: until one answers

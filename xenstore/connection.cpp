@@ -59,7 +59,9 @@ std::optional<Result<void>> Connection::answered() {
   return opening_.get();
 }
 
-Result<void> Connection::wait_for_answer() {
+Result<void> Connection::wait_for_answer(std::chrono::milliseconds patience,
+                                         const std::function<void()>& on_silence) {
+  if (on_silence && opening_.wait_for(patience) != std::future_status::ready) on_silence();
   opening_.wait();
   return opening_.get();
 }

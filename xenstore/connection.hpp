@@ -34,8 +34,10 @@ class Connection {
 
   // How the opening ended; nullopt: xenstored has not answered yet.
   std::optional<Result<void>> answered();
-  // The same, waiting as long as it takes.
-  Result<void> wait_for_answer();
+  // The same, waiting as long as it takes; on_silence, where there is one: once, after `patience` without an
+  // answer.
+  Result<void> wait_for_answer(std::chrono::milliseconds patience = {},
+                               const std::function<void()>& on_silence = {});
 
   // For calls that do not wait for xenstored: xs_fileno, xs_check_watch. Once it has answered.
   [[nodiscard]] xs_handle* handle() const { return life_->handle; }

@@ -43,9 +43,7 @@ Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name, s
   if (!grants) return grants.error();
   std::unique_ptr<DataThread> self{
       new DataThread(name.substr(0, 15), std::move(*channels), std::move(*grants))};
-  self->watcher_ =
-      std::make_unique<FdWatcher>(self->loop_, self->channels_.fd(), [t = self.get()] { t->on_channels(); });
-  self->watcher_->on();
+  self->watch_channels();
 
   // Blocked here, inherited by the thread: there is no moment at which it could take a signal.
   sigset_t all, before;
@@ -62,6 +60,11 @@ Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name, s
     if (errno != 0) return errno_error("keep data thread " + name + " on processor " + std::to_string(*cpu));
   }
   return self;
+}
+
+void DataThread::watch_channels() {
+  watcher_ = std::make_unique<FdWatcher>(loop_, channels_.fd(), [this] { on_channels(); });
+  watcher_->on();
 }
 
 DataThread::~DataThread() {
@@ -85,10 +88,20 @@ Result<EvtchnPort> DataThread::alloc_unbound(DomId peer, std::function<void()> o
   return port;
 }
 
-void DataThread::unbind(EvtchnPort port) {
-  bound_.erase(port.value);
+void DataThread::unbind(EvtchnPort port, std::uint64_t life) {
+  if (life != life_) return;
   owed_.erase(port.value);
-  channels_.unbind(port);
+  if (bound_.erase(port.value) != 0) channels_.unbind(port);
+}
+
+Result<void> DataThread::begin_anew(const std::string& keeper) {
+  ++life_;
+  bound_.clear();
+  owed_.clear();
+  watcher_.reset();
+  auto done = channels_.begin_anew(keeper);
+  watch_channels();
+  return done;
 }
 
 void DataThread::notify(EvtchnPort port) {

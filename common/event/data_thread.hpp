@@ -87,7 +87,15 @@ class DataThread {
   // Binds the peer's port. on_event is called with the port masked: no further event comes until listen().
   Result<EvtchnPort> bind(DomId peer, EvtchnPort remote, std::function<void()> on_event);
   Result<EvtchnPort> alloc_unbound(DomId peer, std::function<void()> on_event);
-  void unbind(EvtchnPort port);
+  // Harmless for a port that died in begin_anew(), but its number may be somebody else's by now: who can be
+  // late says in which life() the port was made.
+  void unbind(EvtchnPort port) { unbind(port, life_); }
+  void unbind(EvtchnPort port, std::uint64_t life);
+  // Begins anew with each begin_anew().
+  [[nodiscard]] std::uint64_t life() const { return life_; }
+  // All ports are dead: the guest was restored (common/xen/dead_channels.hpp). Whoever had one is to unbind
+  // it and bind another.
+  Result<void> begin_anew(const std::string& keeper = "/proc/self/exe");
   // Takes events of the port again. Look at the ring after it, not before: what comes from now on is told.
   // work: what was done for the port so far, as a count. A peer that sends events for nothing is heard later
   // (StormGuard): true.
@@ -110,6 +118,7 @@ class DataThread {
     StormGuard storm{};
     bool masked = false;  // an event came, and nobody has listened since
   };
+  void watch_channels();
   void run();
   void round();
   bool stays(InTurn& entry);
@@ -124,6 +133,7 @@ class DataThread {
   xen::EventChannels channels_;
   xen::GrantTable grants_;
   std::unique_ptr<FdWatcher> watcher_;
+  std::uint64_t life_ = 1;
   std::unordered_map<std::uint32_t, Bound> bound_;  // by local port
   std::vector<InTurn> in_turn_;
   std::size_t turns_ = 0;  // since the loop was looked at, weighed

@@ -39,6 +39,7 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
     if (master == 0) return errno_error("bridge " + *wanted.master);
     rtnl_link_set_master(change.get(), static_cast<int>(master));
   }
+  if (wanted.alias) rtnl_link_set_ifalias(change.get(), wanted.alias->c_str());
   return apply(socket->get(), index, change.get(), "change");
 }
 
@@ -50,6 +51,22 @@ Result<void> remove_link(unsigned index) {
   if (const int rc = rtnl_link_delete(socket->get(), link.get()); rc < 0 && rc != -NLE_NODEV)
     return nl_error("remove interface " + std::to_string(index), rc);
   return {};
+}
+
+Result<std::string> interface_of_alias(const std::string& alias) {
+  const auto socket = open_netlink();
+  if (!socket) return socket.error();
+  nl_cache* all = nullptr;
+  if (const int rc = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &all); rc < 0)
+    return nl_error("look at the interfaces", rc);
+  const Cache links{all};
+  for (nl_object* object = nl_cache_get_first(links.get()); object != nullptr;
+       object = nl_cache_get_next(object)) {
+    auto* const link = reinterpret_cast<rtnl_link*>(object);
+    const char* const its = rtnl_link_get_ifalias(link);
+    if (its != nullptr && alias == its) return std::string(rtnl_link_get_name(link));
+  }
+  return std::string();
 }
 
 Result<std::uint32_t> mtu_of(const std::string& interface) {

@@ -45,6 +45,17 @@ Result<Tap> Tap::create(const std::string& name) {
   return tap;
 }
 
+Result<Tap> Tap::take_up(const std::string& name) {
+  const unsigned index = if_nametoindex(name.c_str());
+  if (index == 0) return errno_error("interface " + name);
+  Tap tap;
+  // The kernel takes none of another kind: of one queue, of IP packets.
+  if (auto done = tap.attach(name, false); !done) return done.error();
+  tap.index_ = if_nametoindex(name.c_str());
+  if (tap.index_ != index) return error(name + " went while it was looked at", ENODEV);
+  return tap;
+}
+
 Result<Tap> Tap::adopt(std::vector<UniqueFd> fds) {
   Tap tap;
   for (UniqueFd& fd : fds) tap.fds_.push_back(fd.release());
@@ -108,6 +119,11 @@ Result<void> Tap::set_offloads(Offloads offloads) {
   if (offloads.checksum && offloads.tso4) flags |= TUN_F_TSO4 | TUN_F_TSO_ECN;
   if (offloads.checksum && offloads.tso6) flags |= TUN_F_TSO6 | TUN_F_TSO_ECN;
   if (ioctl(fd(), TUNSETOFFLOAD, flags) < 0) return errno_error("set the offloads of a TAP");
+  return {};
+}
+
+Result<void> Tap::set_persistent(bool on) {
+  if (ioctl(fd(), TUNSETPERSIST, on ? 1UL : 0UL) < 0) return errno_error("keep a TAP, or no longer");
   return {};
 }
 

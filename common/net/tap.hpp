@@ -1,7 +1,7 @@
 // A TAP device of one or more queues, with offload headers. No library covers this; it is three ioctls.
 //
-// Non-blocking. The interface exists as long as a descriptor of it is open. Frames are read and written by
-// the caller with readv/writev on fd(): a VnetHeader, then the frame.
+// Non-blocking. The interface exists as long as a descriptor of it is open, or while it is persistent. Frames
+// are read and written by the caller with readv/writev on fd(): a VnetHeader, then the frame.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -29,6 +29,9 @@ class Tap {
   // first if it matters to the caller. Takes them, also where it fails: they are of no interface, of several,
   // or of one that create() did not make.
   static Result<Tap> adopt(std::vector<UniqueFd> fds);
+  // Goes on with one that create() made in a process before this one, and that is persistent. Fails where it
+  // is none such. That nobody else has it the caller knows.
+  static Result<Tap> take_up(const std::string& name);
   Tap(Tap&& other) noexcept { *this = std::move(other); }
   Tap& operator=(Tap&& other) noexcept;
   ~Tap() { close(); }
@@ -45,6 +48,8 @@ class Tap {
 
   Result<void> set_offloads(Offloads offloads);
   Result<void> set_carrier(bool up);
+  // Whether the interface, with all that it was given, outlives a process that does not end in order.
+  Result<void> set_persistent(bool on);
 
  private:
   Result<void> attach(const std::string& name, bool exclusive);

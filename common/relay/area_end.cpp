@@ -163,14 +163,8 @@ void AreaEnd::stay_awake() {
 
 // One index and at most one event for a batch, each way. First what the peer may fill, then what it may read.
 void AreaEnd::settle(const Exchange& exchange) {
-  const auto drops = [](auto& counters, const Tally& tally) {
-    for (std::size_t i = 0; tally.dropped && i < kDrops; ++i)
-      if (tally.drops[i] != 0) counters.drops[i].add(tally.drops[i]);
-  };
   if (rings_.in.unreleased()) {
-    counters_.in.packets.add(exchange.taken.packets);
-    counters_.in.bytes.add(exchange.taken.bytes);
-    counters_.in.batches.add();
+    count_batch(counters_.in, exchange.taken);
     const bool waits = rings_.release();
     HUSH_SERVED();
     HUSH_STEP("area-tx-released");
@@ -179,11 +173,9 @@ void AreaEnd::settle(const Exchange& exchange) {
       thread_.notify(in_port_);
     }
   }
-  drops(counters_.in, exchange.taken);
+  count_drops(counters_.in, exchange.taken);
   if (rings_.out.unpublished()) {
-    counters_.out.packets.add(exchange.given.packets);
-    counters_.out.bytes.add(exchange.given.bytes);
-    counters_.out.batches.add();
+    count_batch(counters_.out, exchange.given);
     const bool asleep = rings_.publish();
     (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
     HUSH_SERVED();
@@ -191,7 +183,7 @@ void AreaEnd::settle(const Exchange& exchange) {
     if (asleep) thread_.notify(out_port_);
     HUSH_STEP("area-rx-told");
   }
-  drops(counters_.out, exchange.given);
+  count_drops(counters_.out, exchange.given);
 }
 
 bool AreaEnd::ended_by_fault() {

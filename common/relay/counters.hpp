@@ -65,6 +65,19 @@ inline constexpr std::array<NamedCount<OutCounters>, 10> kOutCounts{
      {"hops_woken", &OutCounters::hops_woken},
      {"hops_saved", &OutCounters::hops_saved}}};
 
+// Of a batch that is settled, in its direction: what went through, and what did not.
+template <class Counters>
+void count_batch(Counters& counters, const Tally& tally) {
+  counters.packets.add(tally.packets);
+  counters.bytes.add(tally.bytes);
+  counters.batches.add();
+}
+template <class Counters>
+void count_drops(Counters& counters, const Tally& tally) {
+  for (std::size_t i = 0; tally.dropped && i < kDrops; ++i)
+    if (tally.drops[i] != 0) counters.drops[i].add(tally.drops[i]);
+}
+
 struct EndCounters {
   InCounters in;
   OutCounters out;

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 
 #include <string>
+#include <utility>
+
+#include "common/xen/dead_channels.hpp"
 
 namespace hush::xen {
 
@@ -45,6 +48,17 @@ std::optional<EvtchnPort> EventChannels::pending() {
 
 void EventChannels::unmask(EvtchnPort port) {
   xenevtchn_unmask(handle_.get(), port.value);
+}
+
+Result<void> EventChannels::begin_anew(const std::string& keeper) {
+  handle_.get_deleter().dead = true;
+  auto next = open();
+  if (!next) return next.error();
+  const auto kept = start_keeper_of_dead_channels(fd(), keeper);
+  // With another copy of it somewhere, closing this one touches no port.
+  if (kept) handle_.get_deleter().dead = false;
+  *this = std::move(*next);
+  return kept ? Result<void>() : kept.error();
 }
 
 }  // namespace hush::xen

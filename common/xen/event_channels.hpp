@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "common/result.hpp"
 #include "common/types.hpp"
@@ -31,11 +32,22 @@ class EventChannels {
   std::optional<EvtchnPort> pending();
   void unmask(EvtchnPort port);
 
+  // For a guest that was restored: a handle without ports takes the place of this one, whose ports have died
+  // (dead_channels.hpp). keeper: the program that keeps them. Where that fails they stay open in this
+  // process, also when it has no use for them any more, and the thread that ends it is stopped by the kernel.
+  // Where there is no other handle, it is dead() until another call succeeds.
+  Result<void> begin_anew(const std::string& keeper);
+  // Its ports are: nothing closes it.
+  [[nodiscard]] bool dead() const { return handle_.get_deleter().dead; }
+
  private:
   struct Close {
-    void operator()(xenevtchn_handle* h) const { xenevtchn_close(h); }
+    bool dead = false;
+    void operator()(xenevtchn_handle* h) const {
+      if (!dead) xenevtchn_close(h);
+    }
   };
-  explicit EventChannels(xenevtchn_handle* h) : handle_(h) {}
+  explicit EventChannels(xenevtchn_handle* h) : handle_(h, Close{}) {}
   std::unique_ptr<xenevtchn_handle, Close> handle_;
 };
 

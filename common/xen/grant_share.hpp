@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.hpp"
+#include "common/shm/shared_memory.hpp"
 #include "common/types.hpp"
 #include "common/xen/c_api.hpp"
 #include "common/xen/unmap_notify.hpp"
@@ -25,6 +26,7 @@ class SharedPages {
 
   void reset();
   [[nodiscard]] void* base() const { return base_; }  // for common/shm only
+  [[nodiscard]] shm::PageRun run() const { return {base_, grefs_.size()}; }
   [[nodiscard]] const std::vector<std::uint32_t>& grefs() const { return grefs_; }
 
  private:

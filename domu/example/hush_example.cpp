@@ -13,6 +13,7 @@
 #include <iostream>
 #include <utility>
 
+#include "common/xen/dead_channels.hpp"
 #include "domu/library/direct_vif.hpp"
 
 namespace {
@@ -26,7 +27,9 @@ struct Options {
   std::uint64_t frames = 1'000'000;
   std::uint32_t size = 64;
   std::uint32_t burst = 32;
+  std::uint64_t window = 0;
   bool poll = false;
+  bool area = false;
 };
 
 std::atomic<bool> stopped = false;
@@ -64,14 +67,14 @@ class Traffic {
   }
 
   // A burst each way. False: there was nothing to do.
-  bool turn(AreaLink& link) {
+  bool turn(Link& link) {
     const bool sent = sends_ && send(link);
     const bool seen = receives_ && receive(link);
     return sent || seen;
   }
   // What it cannot go on without.
   [[nodiscard]] Wanted wanted() const {
-    return {.frames = receives_, .room = sends_ && left_to_send() != 0 ? options_.size : 0};
+    return {.frames = receives_, .room = sends_ && may_send() != 0 ? options_.size : 0};
   }
   [[nodiscard]] bool finished() const {
     return receives_ ? good_ + wrong_ + lost_ >= options_.frames : left_to_send() == 0;
@@ -94,9 +97,15 @@ class Traffic {
            std::min(options_.frames, receives_ ? good_ + wrong_ + lost_ + under_way() : all_sent_);
   }
 
-  bool send(AreaLink& link) {
+  // Where a window is set, no more than that on the way there and back.
+  [[nodiscard]] std::uint64_t may_send() const {
+    if (options_.window == 0 || !receives_) return left_to_send();
+    return std::min(left_to_send(), options_.window - std::min(options_.window, under_way()));
+  }
+
+  bool send(Link& link) {
     const std::uint32_t length = std::min(options_.size, link.max_frame());
-    const std::uint64_t most = std::min<std::uint64_t>(options_.burst, left_to_send());
+    const std::uint64_t most = std::min<std::uint64_t>(options_.burst, may_send());
     std::uint64_t done = 0;
     for (; done < most; ++done) {
       std::byte* const place = link.reserve(length);
@@ -109,7 +118,7 @@ class Traffic {
     return done != 0;
   }
 
-  bool receive(AreaLink& link) {
+  bool receive(Link& link) {
     area::Frame frame;
     std::uint32_t done = 0;
     for (; done < options_.burst && link.peek(frame); ++done) take(frame.bytes);
@@ -139,7 +148,9 @@ class Traffic {
 int run(const Options& options, bool sends, bool receives) {
   auto opened = DirectVif::open({.device = options.device,
                                  .ring = options.ring * 1024,
-                                 .log = [](std::string_view line) { std::cerr << line << std::endl; }});
+                                 .area_only = options.area,
+                                 .log = [](std::string_view line) { std::cerr << line << std::endl; },
+                                 .keeper = "/proc/self/exe"});
   if (!opened) {
     std::cerr << "hush-example: " << opened.error().text << std::endl;
     return 1;
@@ -151,11 +162,10 @@ int run(const Options& options, bool sends, bool receives) {
   while (!stopped && !traffic.finished()) {
     if (std::exchange(connects, vif.connects()) != vif.connects()) traffic.connected();
     bool idle = true;
-    for (unsigned i = 0; AreaLink* const link = i < kTurnsPerStep ? vif.link() : nullptr; ++i) {
+    for (unsigned i = 0; Link* const link = i < kTurnsPerStep ? vif.link() : nullptr; ++i) {
       const bool moved = traffic.turn(*link);
-      if (traffic.finished()) break;
       if (moved) idle = false;
-      if (!moved && !options.poll) break;
+      if (traffic.finished() || (!moved && !options.poll)) break;
     }
     if (vif.state() == DirectVif::State::barred) {
       std::cerr << "hush-example: " << vif.reason() << std::endl;
@@ -174,6 +184,7 @@ int run(const Options& options, bool sends, bool receives) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == xen::kKeepsDeadChannels) xen::keep_dead_channels();
   Options options;
   CLI::App app{"Numbered frames through a vif of this guest, without an interface"};
   app.fallthrough();  // an option may stand on either side of the command
@@ -193,7 +204,10 @@ int main(int argc, char** argv) {
   app.add_option("--burst", options.burst, "frames that are made visible at once")
       ->check(CLI::Range(1U, 4096U))
       ->capture_default_str();
+  app.add_option("--window", options.window, "of echo: frames on the way at most; 0: no limit")
+      ->capture_default_str();
   app.add_flag("--poll", options.poll, "never sleep while connected");
+  app.add_flag("--area", options.area, "never by the rings of netif.h");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -3,45 +3,24 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/netif/wire.hpp"
-
 namespace hush {
-namespace {
-
-// Until an event that could not be sent is tried again: far below what a peer takes for a stall.
-constexpr auto kOwedAgain = std::chrono::milliseconds(10);
-
-}  // namespace
 
 Result<std::unique_ptr<AreaLink>> AreaLink::create(xen::GrantShare& shares, xen::EventChannels& channels,
-                                                   DomId peer, area::Sizes sizes, area::Sleeps sleeps,
-                                                   relay::EndCounters& counters) {
-  constexpr std::uint32_t kNetifRings = 2;
-  auto rings = shares.share(peer, kNetifRings, true);
-  if (!rings) return rings.error();
-  const auto page = [&](std::size_t i) { return static_cast<std::byte*>(rings->base()) + i * kPageSize; };
-  (void)netif::TxFront::create(shm::layout_at<netif::TxSring>(page(0)));
-  (void)netif::RxFront::create(shm::layout_at<netif::RxSring>(page(1)));
-  auto port = channels.alloc_unbound(peer);
-  if (!port) return port.error();
+                                                   DomId peer, EvtchnPort port, area::Sizes sizes,
+                                                   area::Sleeps sleeps, relay::EndCounters& counters) {
   auto area = domu::SharedArea::create(
-      shares, peer, area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx), *port);
-  if (!area) {
-    channels.unbind(*port);
-    return area.error();
-  }
+      shares, peer, area::header_of(xenstore::kFirstGeneration, sizes.guest_tx, sizes.guest_rx), port);
+  if (!area) return area.error();
   return std::unique_ptr<AreaLink>{
-      new AreaLink(shares, channels, peer, *port, std::move(*rings), std::move(*area), sleeps, counters)};
+      new AreaLink(shares, channels, peer, port, std::move(*area), sleeps, counters)};
 }
 
 AreaLink::AreaLink(xen::GrantShare& shares, xen::EventChannels& channels, DomId peer, EvtchnPort port,
-                   xen::SharedPages netif_rings, domu::SharedArea area, area::Sleeps sleeps,
-                   relay::EndCounters& counters)
-    : channels_(channels),
-      port_(port),
-      netif_rings_(std::move(netif_rings)),
-      shares_(shares),
+                   domu::SharedArea area, area::Sleeps sleeps, relay::EndCounters& counters)
+    : shares_(shares),
       peer_(peer),
+      port_(port),
+      bell_(channels, port),
       area_(std::move(area)),
       counters_(counters),
       rings_(area::front_side(area_->view()), sleeps) {}
@@ -90,41 +69,10 @@ void AreaLink::cross() {
   areas_->moved();
 }
 
-AreaLink::~AreaLink() {
-  channels_.unbind(port_);
-}
-
-xenstore::QueueAddress AreaLink::address() const {
-  return {.tx_ring = Gref{netif_rings_.grefs()[0]},
-          .rx_ring = Gref{netif_rings_.grefs()[1]},
-          .tx_port = port_,
-          .rx_port = port_,
-          .area = area_->address()};
-}
-
-void AreaLink::notify() {
-  if (!channels_.notify(port_)) owed_ = true;
-}
-
-void AreaLink::on_event() {
-  counters_.events.add();
-  masked_ = true;
-}
-
-// Takes events again: before the look at the rings, so that what comes from now on is told.
-void AreaLink::listen() {
-  if (!std::exchange(masked_, false)) return;
-  const auto wait = storm_.after_event(counters_.in.batches.get() + counters_.out.batches.get());
-  if (wait.count() == 0)
-    channels_.unmask(port_);
-  else
-    late_ = Clock::now() + wait;
-}
-
 bool AreaLink::doze(const Wanted& wanted) {
   publish();
   release();
-  listen();
+  bell_.listen(counters_.in.batches.get() + counters_.out.batches.get());
   if (wanted.frames) {
     sleeping_ = rings_.in.may_sleep();
     (sleeping_ ? counters_.in.sleeps : counters_.in.second_looks).add();
@@ -142,11 +90,7 @@ void AreaLink::awake() {
 }
 
 void AreaLink::tick(Clock::time_point now) {
-  if (owed_) owed_ = !channels_.notify(port_);
-  if (late_ && now >= *late_) {
-    late_.reset();
-    channels_.unmask(port_);
-  }
+  bell_.tick(now);
   // Nothing but the SWITCH is in hand: an application that polls may release only where it was given
   // something.
   if (rings_.in.switched() && received_.packets == 0)
@@ -183,9 +127,8 @@ std::optional<AreaLink::Clock::time_point> AreaLink::due() const {
   const auto sooner = [&first](const std::optional<Clock::time_point>& other) {
     if (other && (!first || *other < *first)) first = other;
   };
-  sooner(late_);
+  sooner(bell_.due());
   if (areas_) sooner(areas_->due());
-  if (owed_) sooner(Clock::now() + kOwedAgain);
   return first;
 }
 

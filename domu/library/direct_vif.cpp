@@ -59,17 +59,18 @@ DirectVif::DirectVif(Options options, xen::GrantShare shares, xen::EventChannels
 
 DirectVif::~DirectVif() {
   handshake_.reset();
-  link_.reset();
+  disconnect();
 }
 
 Result<void> DirectVif::begin() {
   auto store = xenstore::Client::open(loop_);
   if (!store) return store.error();
   store_ = std::move(*store);
-  for (const int fd : {channels_.fd(), store_->fd(), timer_.get()}) {
-    epoll_event interest{.events = EPOLLIN, .data = {}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) != 0) return errno_error("wait on events");
-  }
+  auto self = domu::OwnDomain::read(store_->view());
+  if (!self) return self.error();
+  self_ = *self;
+  for (const int fd : {store_->fd(), timer_.get()})
+    if (auto done = listen_to(fd); !done) return done;
   auto handshake = domu::Handshake::begin(options_.device, loop_, *store_, *this);
   if (!handshake) return handshake.error();
   handshake_ = std::move(*handshake);
@@ -77,27 +78,70 @@ Result<void> DirectVif::begin() {
   return {};
 }
 
+Result<void> DirectVif::listen_to(int fd) {
+  epoll_event interest{.events = EPOLLIN, .data = {}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) != 0 && errno != EEXIST)
+    return errno_error("wait on events");
+  return {};
+}
+
+// Before the channel is unbound, and before there is a new one.
+void DirectVif::notice_restore() {
+  const std::string restored = self_->restored(store_->view());
+  if (restored.empty()) return;
+  say(domu::Handshake::Weight::info, restored);
+  if (!rings_) return;
+  rings_->leave_channel();
+  set_channels_aside();
+}
+
+// Taken off first: with the keeper's copy of it a closed descriptor would stay in the set, out of reach.
+void DirectVif::set_channels_aside() {
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, channels_.fd(), nullptr);
+  if (auto done = channels_.begin_anew(options_.keeper); !done)
+    say(domu::Handshake::Weight::warning, domu::OwnDomain::not_kept(done.error()));
+}
+
 void DirectVif::say(domu::Handshake::Weight, const std::string& text) {
   if (options_.log) options_.log(text);
 }
 
 Result<void> DirectVif::connect(const xenstore::FrontendSettings& settings) {
+  notice_restore();
   const auto attempt = [&]() -> Result<void> {
+    if (channels_.dead()) set_channels_aside();
+    if (channels_.dead()) return error("no event channels but those of before the restore");
+    if (auto done = listen_to(channels_.fd()); !done) return done;
     const auto backend = xenstore::read_backend_features(store_->view(), settings.backend);
     if (!backend) return backend.error();
-    if (backend->hush_area < area::kVersion) return error("the back end has no area path", ENOTSUP);
-    auto link = AreaLink::create(shares_, channels_, settings.backend_id, first_sizes(settings.backend),
-                                 sleeps_, counters_);
-    if (!link) return link.error();
-    link_ = std::move(*link);
-    const xenstore::FrontendOffer offer{.queues = {link_->address()},
-                                        .features = offered_features(options_.offloads),
-                                        .area_version = area::kVersion};
+    backend_sg_ = backend->sg;
+    auto rings = NetifRings::share(shares_, channels_, settings.backend_id);
+    if (!rings) return rings.error();
+    rings_.emplace(std::move(*rings));
+    auto offered = backend->hush_area < area::kVersion
+                       ? Result<void>(error("the back end has no area path", ENOTSUP))
+                       : offer_area(settings);
+    if (!offered && !may_use_netif()) return offered;
+    if (!offered) say(domu::Handshake::Weight::info, "no area: " + offered.error().text);
+    xenstore::FrontendOffer offer{.queues = {rings_->address()},
+                                  .features = offered_features(options_.offloads)};
+    if (area_) {
+      offer.queues.front().area = area_->address();
+      offer.area_version = area::kVersion;
+    }
     return xenstore::publish_frontend_offer(*store_, handshake_->directory(), offer);
   };
   auto done = attempt();
   trouble_ = done ? std::string() : done.error().text;
   return done;
+}
+
+Result<void> DirectVif::offer_area(const xenstore::FrontendSettings& settings) {
+  auto area = AreaLink::create(shares_, channels_, settings.backend_id, rings_->port(),
+                               first_sizes(settings.backend), sleeps_, counters_);
+  if (!area) return area.error();
+  area_ = std::move(*area);
+  return {};
 }
 
 area::Sizes DirectVif::first_sizes(const std::string& backend) const {
@@ -112,27 +156,54 @@ area::Sizes DirectVif::first_sizes(const std::string& backend) const {
 }
 
 Result<void> DirectVif::serve(const xenstore::FrontendSettings& settings) {
-  refused_ = xenstore::read_area_refusal(store_->view(), settings.backend);
-  if (!refused_.empty()) return {};  // step() has it cut off, which cannot be done from in here
+  if (area_) {
+    const std::string why = xenstore::read_area_refusal(store_->view(), settings.backend);
+    if (!why.empty() && !may_use_netif()) {
+      refused_ = why;  // step() has it cut off, which cannot be done from in here
+      return {};
+    }
+    if (!why.empty()) {
+      say(domu::Handshake::Weight::info, "the back end does not take the area: " + why);
+      area_.reset();
+    }
+  }
+  auto served = area_ ? serve_area(settings) : serve_netif(settings);
+  if (!served) return served;
+  ++connects_;
+  say(domu::Handshake::Weight::info, "up, the back end is in domain " +
+                                         std::to_string(settings.backend_id.value) +
+                                         (area_ ? "" : ", by the rings of netif"));
+  return {};
+}
+
+Result<void> DirectVif::serve_area(const xenstore::FrontendSettings& settings) {
   auto started =
-      link_->start({.loop = loop_,
+      area_->start({.loop = loop_,
                     .store = *store_,
                     .device = handshake_->directory(),
                     .backend = settings.backend,
                     .say = [this](const std::string& text) { say(domu::Handshake::Weight::info, text); }},
                    xenstore::read_area_stall(store_->view(), settings.backend));
-  if (!started) return started;
-  up_ = link_.get();
-  ++connects_;
-  say(domu::Handshake::Weight::info,
-      "up, the back end is in domain " + std::to_string(settings.backend_id.value));
+  if (started) up_.emplace(Link{*area_});
+  return started;
+}
+
+Result<void> DirectVif::serve_netif(const xenstore::FrontendSettings& settings) {
+  auto netif = NetifLink::create(shares_, channels_, settings.backend_id, *rings_, backend_sg_, counters_);
+  trouble_ = netif ? std::string() : netif.error().text;
+  if (!netif) return netif.error();
+  netif_ = std::move(*netif);
+  up_.emplace(Link{*netif_});
   return {};
 }
 
 void DirectVif::disconnect() {
-  if (link_) sleeps_ = link_->sleeps();
-  up_ = nullptr;
-  link_.reset();
+  if (area_) sleeps_ = area_->sleeps();
+  up_.reset();
+  if (rings_) notice_restore();
+  rings_.reset();  // first: no event is sent by what is taken back
+  area_.reset();
+  netif_.reset();
 }
 
 void DirectVif::forgiven() {
@@ -158,15 +229,17 @@ void DirectVif::run_loop() {
 // There is one port at most, and it stays masked from here until it is listened to again: one call.
 void DirectVif::take_event() {
   const auto port = channels_.pending();
-  if (port && link_ && *port == link_->port()) link_->on_event();
+  if (!port || !rings_ || *port != rings_->port()) return;
+  if (up_) return up_->on_event();
+  if (area_) area_->on_event();
 }
 
 // A back end that lies or refuses is given up.
 void DirectVif::judge_link() {
   std::string why;
   if (!refused_.empty()) why = "the back end does not take the area: " + std::exchange(refused_, {});
-  if (up_ && up_->fault() != area::Fault::none) why = area::to_text(up_->fault());
-  if (why.empty() || !link_) return;
+  if (up_ && !up_->fault().empty()) why = up_->fault();
+  if (why.empty() || !rings_) return;
   say(domu::Handshake::Weight::error, "cut off: " + why);
   barred_for_ = why;
   handshake_->cut_off(why);
@@ -177,7 +250,7 @@ bool DirectVif::arm(const Wanted& wanted) {
   const bool may = up_->doze(wanted);
   // A ring that is not empty is watched from now on.
   up_->tick(Clock::now());
-  return may && up_->fault() == area::Fault::none;
+  return may && up_->fault().empty();
 }
 
 bool DirectVif::may_wait(const Wanted& wanted) {
@@ -222,7 +295,7 @@ void DirectVif::set_timer() {
 
 bool DirectVif::close(std::chrono::milliseconds patience) {
   closed_ = true;
-  up_ = nullptr;  // what is shared stays so until the back end has let go
+  up_.reset();  // what is shared stays so until the back end has let go
   handshake_->leave([this] { answered_ = true; });
   const auto end = Clock::now() + patience;
   while (!answered_ && Clock::now() < end) {

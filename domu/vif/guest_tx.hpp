@@ -1,28 +1,25 @@
 // From the guest's interface to the back end: frames are read from the TAP straight into pages that were
 // granted once, and described on the ring.
 //
-// A page is free, or belongs to one request until that request's response. The back end can read the pages
-// (never write them), so what is decided here is decided on a private header and a private copy of the head.
+// The back end can read the pages (never write them), so what is decided here is decided on a private header
+// and a private copy of the head.
 #pragma once
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <span>
 
 #include "common/net/frame.hpp"
 #include "common/net/vnet_header.hpp"
-#include "common/netif/wire.hpp"
 #include "domu/vif/counters.hpp"
-#include "domu/vif/fault.hpp"
 #include "domu/vif/pass.hpp"
+#include "domu/vif/tx_slots.hpp"
 
 namespace hush::domu {
 
 class GuestTx {
  public:
-  // A page for each slot: a ring can never ask for more.
-  static constexpr std::uint32_t kPages = netif::kSlots;
+  static constexpr std::uint32_t kPages = TxSlots::kPages;
 
   // buffers and grefs: kPages of them, by page. tap: non-blocking, of the owner. sg: a frame may take several
   // slots. Everything given by reference outlives this.
@@ -35,9 +32,9 @@ class GuestTx {
   Pass run(bool& notify);
   [[nodiscard]] bool starved() const { return starved_; }
   // For room, when starved(). True: there is some already, and no event will come for it.
-  [[nodiscard]] bool ask_for_event();
+  [[nodiscard]] bool ask_for_event() { return slots_.ask_for_event(); }
   // Answers taken from the ring so far, modulo 2^32.
-  [[nodiscard]] std::uint32_t taken() const { return ring_.position().consumed; }
+  [[nodiscard]] std::uint32_t taken() const { return slots_.position().consumed; }
   // After Pass::fault.
   [[nodiscard]] Fault fault() const { return fault_; }
 
@@ -51,27 +48,19 @@ class GuestTx {
   };
 
   Pass collect();
-  [[nodiscard]] bool room() const;
   Pass fail(Fault fault);
   Read read_frame(Frame& frame);
   [[nodiscard]] bool describe(Frame& frame);
   [[nodiscard]] bool complete_checksum(std::size_t length);
   void put(const Frame& frame);
   bool drop(TxDrop why);
-  [[nodiscard]] std::uint16_t page_at(std::size_t i) const { return free_[free_count_ - 1 - i]; }
 
-  netif::TxFront ring_;
+  TxSlots slots_;
   shm::PageRun buffers_;
-  std::span<const std::uint32_t> grefs_;
   int tap_;
   std::size_t frame_pages_;  // of the largest frame that may be read
   QueueCounters& counters_;
 
-  // The last free_count_ are taken next, in turn.
-  std::array<std::uint16_t, kPages> free_{};
-  std::size_t free_count_ = kPages;
-  std::bitset<kPages> outstanding_;
-  std::uint32_t extras_outstanding_ = 0;  // extra-info slots: they have no page and no id
   net::VnetHeader header_{};
   std::array<std::byte, net::kHeadBytes> head_{};
   std::unique_ptr<std::array<std::byte, 16 * kPageSize>> whole_;  // for a checksum to be completed

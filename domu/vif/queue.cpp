@@ -7,10 +7,6 @@
 namespace hush::domu {
 namespace {
 
-shm::PageRun run_of(const xen::SharedPages& pages) {
-  return {pages.base(), pages.grefs().size()};
-}
-
 Result<void> share_into(xen::SharedPages& into, xen::GrantShare& shares, DomId peer, std::uint32_t pages,
                         bool writable) {
   auto got = shares.share(peer, pages, writable);
@@ -45,8 +41,9 @@ Queue::~Queue() {
     netif_end_.reset();
     area_end_.reset();
     port_.reset();
-    if (rx_port_ != tx_port_) thread_.unbind(rx_port_);
-    if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_);
+    // After a restore another vif may have connected before this one ends.
+    if (rx_port_ != tx_port_) thread_.unbind(rx_port_, life_);
+    if (tx_port_ != EvtchnPort{}) thread_.unbind(tx_port_, life_);
   });
 }
 
@@ -75,6 +72,7 @@ Result<void> Queue::share_area(area::Sizes sizes) {
 }
 
 Result<void> Queue::open_channels() {
+  life_ = thread_.life();
   auto tx = thread_.alloc_unbound(setup_.peer, [this] { on_event(tx_port_); });
   if (!tx) return tx.error();
   tx_port_ = rx_port_ = *tx;
@@ -98,8 +96,8 @@ void Queue::on_event(EvtchnPort port) {
 void Queue::start_netif() {
   const NetifEnd::Setup setup{.tx_ring = *tx_,
                               .rx_ring = *rx_,
-                              .tx_buffers = run_of(tx_buffers_),
-                              .rx_buffers = run_of(rx_buffers_),
+                              .tx_buffers = tx_buffers_.run(),
+                              .rx_buffers = rx_buffers_.run(),
                               .tx_grefs = tx_buffers_.grefs(),
                               .rx_grefs = rx_buffers_.grefs(),
                               .tap = setup_.tap,

@@ -92,6 +92,7 @@ class Queue {
   std::unique_ptr<QueueAreas> areas_;  // once it is served by areas
   // From here on: the data thread's.
   poll::Rules polling_{};
+  std::uint64_t life_ = 0;  // of the thread, in which the ports were made
   EvtchnPort tx_port_{};
   EvtchnPort rx_port_{};  // tx_port_ again where one channel serves both
   std::unique_ptr<NetifEnd> netif_end_;

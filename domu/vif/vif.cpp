@@ -41,6 +41,16 @@ Worker& Guest::least_loaded() {
   return *std::ranges::min_element(workers, {}, &Worker::queues);
 }
 
+void Guest::notice_restore() {
+  const std::string restored = self.restored(store.view());
+  if (restored.empty()) return;
+  spdlog::info("{}", restored);
+  for (const Worker& worker : workers) {
+    auto done = worker.thread->call([&worker] { return worker.thread->begin_anew(); });
+    if (!done) spdlog::warn("{}", OwnDomain::not_kept(done.error()));
+  }
+}
+
 Result<std::unique_ptr<Vif>> Vif::create(const Options& options, Guest& guest) {
   std::unique_ptr<Vif> vif{new Vif(options, guest)};
   auto handshake = Handshake::begin(options.device, guest.loop, guest.store, *vif);
@@ -58,6 +68,7 @@ Vif::Vif(const Options& options, Guest& guest)
 Vif::~Vif() {
   *alive_ = false;
   keep(0);
+  if (tap_.is_open()) (void)tap_.set_persistent(false);
 }
 
 void Vif::say(Handshake::Weight weight, const std::string& text) {
@@ -108,6 +119,7 @@ std::vector<std::string> Vif::thread_names() const {
 }
 
 Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
+  guest_.notice_restore();
   if (!tap_.is_open())
     if (auto made = make_tap(); !made) return made;
   auto backend = xenstore::read_backend_features(guest_.store.view(), settings.backend);
@@ -230,18 +242,36 @@ std::size_t Vif::share_each(const Share& share, std::string& why_not) {
 
 // The queues behind these are given up.
 void Vif::keep(std::size_t count) {
+  if (queues_.size() > count) guest_.notice_restore();
   while (queues_.size() > count) {
     --queues_.back().worker->queues;
     queues_.pop_back();
   }
 }
 
+std::string Vif::alias_of(std::uint32_t device) {
+  return "hush-frontd vif-" + std::to_string(device);
+}
+
 Result<void> Vif::make_tap() {
-  auto tap = net::Tap::create(options_.tap);
+  const std::string kept = std::exchange(options_.kept, {});
+  kept_ = !kept.empty();
+  auto tap = kept_ ? net::Tap::take_up(kept) : net::Tap::create(options_.tap);
+  if (!tap && kept_)
+    return error("cannot go on with interface " + kept +
+                     ", which is named as one that a hush-frontd has left (" + tap.error().text +
+                     "); if nobody needs it: ip link del " + kept,
+                 tap.error().code);
   if (!tap) return tap.error();
   tap_ = std::move(*tap);
   shape_.reset();
   if (auto done = tap_.set_carrier(false); !done) return done;
+  if (auto done = net::change_link(tap_.index(), {.alias = alias_of(options_.device)}); !done) return done;
+  if (auto done = tap_.set_persistent(true); !done) return done;
+  if (kept_) {
+    say(Handshake::Weight::info, "goes on with the interface of a hush-frontd that did not end in order");
+    return options_.up ? net::change_link(tap_.index(), {.up = true}) : Result<void>();
+  }
   // Now, not when the vif connects: routes and services may be set up before.
   if (options_.had.name.empty())
     return options_.up ? net::change_link(tap_.index(), {.up = true, .mtu = {}, .mac = {}, .master = {}})
@@ -265,6 +295,7 @@ Result<void> Vif::shape_tap(const xenstore::FrontendSettings& settings, const xe
   if (change == shape_) return {};
   const bool first = !shape_;
   shape_ = change;
+  if (first && kept_) return {};
   // So does what it had set at the kernel's interface.
   if (first && !options_.had.name.empty()) change = as_it_was(options_.had, backend);
   auto done = net::change_link(tap_.index(), change);

@@ -14,6 +14,7 @@
 #include "common/net/tap.hpp"
 #include "domu/vif/agreement.hpp"
 #include "domu/vif/handshake.hpp"
+#include "domu/vif/own_domain.hpp"
 #include "domu/vif/queue.hpp"
 #include "xenstore/vif_settings.hpp"
 
@@ -30,10 +31,14 @@ struct Guest {
   boost::asio::io_context& loop;
   xenstore::Client& store;
   xen::GrantShare shares;
-  std::vector<Worker> workers;                  // at least one
-  poll::Time wake_cost = poll::kUsualWakeCost;  // of a sleep and a wake-up on this machine
+  std::vector<Worker> workers;  // at least one
+  poll::Time wake_cost;         // of a sleep and a wake-up on this machine
+  OwnDomain self;
 
   [[nodiscard]] Worker& least_loaded();
+  // Before event channels are unbound or made: those of a guest that was restored are dead, and are left to
+  // themselves.
+  void notice_restore();
 };
 
 class Vif final : private Handshake::Owner {
@@ -41,6 +46,7 @@ class Vif final : private Handshake::Owner {
   struct Options {
     std::uint32_t device = 0;
     std::string tap;                       // name of the interface
+    std::string kept = {};                 // of one that a hush-frontd before this one left: gone on with
     bool up = false;                       // set the interface up
     bool take_over = false;                // from the kernel's driver, also when the device comes anew
     net::InterfaceState had = {};          // what the kernel's interface had: for ours
@@ -50,6 +56,10 @@ class Vif final : private Handshake::Owner {
     std::uint32_t area_ring = 0;           // bytes of each of its rings at first; 0: as the back end advises
     std::vector<xenstore::Said> settings;  // what holds where xenstore says nothing else
   };
+
+  // Of its interface, by which a later hush-frontd finds it: nobody takes leave for one that is killed, and
+  // the interface stays with all that it was given, without carrier.
+  [[nodiscard]] static std::string alias_of(std::uint32_t device);
 
   // Makes the TAP, without carrier, and begins to watch the device, which need not be there yet.
   static Result<std::unique_ptr<Vif>> create(const Options& options, Guest& guest);
@@ -106,6 +116,7 @@ class Vif final : private Handshake::Owner {
   Guest& guest_;
   std::string name_;  // for messages: "eth0 (device/vif/0)"
   net::Tap tap_;
+  bool kept_ = false;                     // another hush-frontd made it: it has its shape
   std::optional<net::LinkChange> shape_;  // what the toolstack's settings were last turned into
   std::array<QueueCounters, xenstore::kMaxQueues> counters_{};
   std::size_t counters_used_ = 1;

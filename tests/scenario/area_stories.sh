@@ -118,11 +118,11 @@ library_run() { # library_run PORT MODE FRAMES [OPTION...]
   check "$what-detach" host_detach 1
 }
 
-story_library_refused() { # without an area it stays down, and says why
+story_library_refused() { # with nothing but an area allowed it stays down without one, and says why
   host_up 1 || return 1
   store write hushring/default/area-limit 64
   host_attach 1 || return 1
-  host_start example 1 "$host_bin/hush-example" send --frames 10
+  host_start example 1 "$host_bin/hush-example" send --area --frames 10
   host_end example
   check refused same "$? $(tail -n 1 "$host_logs/example.log")" \
     "1 hush-example: the back end does not take the area: more pages than this back end allows"
@@ -131,7 +131,7 @@ story_library_refused() { # without an area it stays down, and says why
   check detach host_detach 1
   store write hushring/default/area-limit 0
   host_attach 1 || return 1
-  host_start example 1 "$host_bin/hush-example" send --frames 10
+  host_start example 1 "$host_bin/hush-example" send --area --frames 10
   check no-area-path host_wait example "cannot connect: the back end has no area path"
   store rm hushring/default/area-limit
   check detach-again host_detach 1
@@ -140,6 +140,53 @@ story_library_refused() { # without an area it stays down, and says why
   host_end example
   check goes-on-when-there-is-one same $? 0
   check detach-at-last host_detach 1
+}
+
+# With a back end that has no areas, or refuses them, an application's frames go by the rings of netif.h: what it sends comes back from
+# Dom0's end of the interface, each once and in order. Whole pages, and frames of several; no more on the way than a TAP holds.
+story_library_by_netif() {
+  local held why
+  host_up 1 || return 1
+  held=$(host_holdings)
+  in_netns 0 sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 # Dom0 says nothing by itself
+  for why in 0 64; do
+    store write hushring/default/area-limit $why
+    netif_run "limit-$why" --frames 20000 --size 256 --burst 32
+    netif_run "limit-$why-poll" --frames 20000 --size 1500 --burst 8 --poll
+    netif_run "limit-$why-jumbo" --frames 2000 --size 9000 --burst 4
+  done
+  check nothing-left same "$held" "$(host_holdings)"
+  check no-nodes no_nodes 1
+}
+# At Dom0's end of an interface.
+sends_back='
+import socket, sys
+end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+end.setsockopt(socket.SOL_SOCKET, 33, 1 << 28)  # SO_RCVBUFFORCE
+end.bind((sys.argv[1], 3))
+print("ready", flush=True)
+news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+news.bind((0, 1))  # RTMGRP_LINK
+def up(): return open(f"/sys/class/net/{sys.argv[1]}/operstate").read() == "up\n"
+while True:
+    frame, (_, _, kind, _, _) = end.recvfrom(65536)
+    while not up(): news.recv(65536)  # what is sent between carrier and that is dropped
+    if kind != socket.PACKET_OUTGOING: end.send(frame)
+'
+netif_run() { # netif_run WHAT OPTION...
+  local what=$1
+  shift
+  host_attach 1 || return 1
+  in_netns 0 ip link set vif1.0 mtu 9000 nomaster # the bridge says something now and then
+  host_start echo 0 ip netns exec "$(host_ns 0)" python3 -c "$sends_back" vif1.0
+  host_wait echo ready || return 1
+  host_start example 1 "$host_bin/hush-example" echo --window 64 "$@"
+  host_end example
+  check "$what" same "$? $(grep -c "wrong 0 lost 0 doubled 0 lost with connections 0 connects 1" "$host_logs/example.log")" "0 1"
+  check "$what-by-netif" grep -q "up, .* by the rings of netif" "$host_logs/example.log"
+  grep ^sent "$host_logs/example.log"
+  host_stop echo
+  check "$what-detach" host_detach 1
 }
 
 story_area_refused() { # either end refuses; the vif is served on the netif path, and says why

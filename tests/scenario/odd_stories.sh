@@ -107,7 +107,7 @@ story_reconfigure() { # Linux's netfront around an XDP program: 7, waits for 8, 
   host_attach 1 && odd_front reconfigure || return 1
   check served send_frames vif1.0 00:16:3e:00:00:02 end
   check receives host_wait odd '^end'
-  check never-reconnected same "$(host_hushctl list -j | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["connects"])')" 1
+  check never-reconnected same "$(connects)" 1
 }
 
 story_routed() { # the script is not vif-bridge, and the bridge that libxl writes for every vif is not there

@@ -2,11 +2,13 @@
 # shellcheck disable=SC2317,SC2154,SC2034 # called by name; host_* and story come from run, which reads host_path
 # xenstored dies under vifs that run, and another one is there, which knows nothing. Sourced by run, after upgrade_stories.sh.
 
-new_store() {
+new_store() { # it answers when this returns
   local program
   program=$(readlink "/proc/$(cat "$SIMXEN_DIR/store.pid")/exe") || program=/usr/lib/xen-4.17/bin/xenstored
   host_start store 0 env SIMXEN_TOOLSTACK=1 "$program" -N
+  eventually store_answers
 }
+store_answers() { in_domain 0 xenstore-exists / 2>/dev/null; }
 
 # keep_pinging: guest 1 pings until $pinging is ended, and hush-backd knows what is there of its vif.
 keep_pinging() {
@@ -84,6 +86,7 @@ story_store_freezes() {
   eventually said_often 3 "does not answer; all vifs" || return 1
   kill -KILL "$store"
   new_store || return 1
+  store write /local/domain/0/domid 0 || return 1 # as xen-init-dom0 does
   check "another-one-is-found" host_wait backd "xenstored began anew and empty"
   check "no-thread-stays-of-a-dead-one" eventually same_threads "$threads"
   kill -STOP "$(cat "$host_pids/store")"
@@ -91,7 +94,10 @@ story_store_freezes() {
   eventually said_often 4 "does not answer; all vifs" || return 1
   host_stop backd
   check "ends-although-frozen" same $? 0
+  host_begin_backd
+  check "one-that-begins-says-what-it-waits-for" host_wait backd "xenstored does not answer; waiting for it"
   kill -CONT "$(cat "$host_pids/store")"
+  check "and-serves-then" host_wait backd ready
   kill -INT "$pinging"
   wait "$pinging"
   check "guest-saw-nothing" saw_nothing

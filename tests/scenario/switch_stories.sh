@@ -103,26 +103,37 @@ in_order() {
 }
 
 # switches COUNT PROGRAM: sets other rings each time that the pair has gone on, and looks that it does so each time in what
-# was said, one generation later. Prints the number that came to be.
+# was said, one generation later. Prints the number that came to be: COUNT, or more, as the two settings are two looks now and then, and
+# the pair gets there in two.
 switch_sizes=("512 1024" "1024 256" "256 2048" "2048 512" "512 256" "1024 1024" "256 512" "2048 2048")
 switches() {
-  local count=$1 program=$2 number sizes line from lines
+  local count=$1 program=$2 turn number=0 sizes line from lines
   from=$(generation)
   exec {lines}< <(exec tail -s 0.01 -n +"$(($(wc -l <"$host_logs/backd.log") + 1))" -f "$host_logs/backd.log" |
     grep --line-buffered -E 'vif1.0: (goes on|stays)')
   local logger=$!
-  for ((number = 1; number <= count; ++number)); do
-    sizes=${switch_sizes[number % ${#switch_sizes[@]}]}
+  for ((turn = 1; number < count; ++turn)); do
+    sizes=${switch_sizes[turn % ${#switch_sizes[@]}]}
     # shellcheck disable=SC2086 # two words
     wants $sizes
-    read -r -t 30 -u "$lines" line || line="nothing was said in 30 s"
-    [[ $line == *"goes on in an area of ${sizes/ / + } KiB, generation $((from + number)):"* ]] ||
-      { echo "switch $number: $line" >&2; break; }
+    line=''
+    until [[ $line == *"goes on in an area of ${sizes/ / + } KiB,"* ]]; do
+      read -r -t 30 -u "$lines" line || line="nothing was said in 30 s"
+      [[ $line == *"goes on in"*", generation $((from + number + 1)):"* ]] ||
+        { echo "switch $((number + 1)), to $sizes: $line" >&2; break 2; }
+      number=$((number + 1))
+    done
     kill -0 "$(cat "$host_pids/$program")" || break
   done
   exec {lines}<&-
   pkill -P "$logger" 2>/dev/null
-  echo $((number - 1))
+  echo "$number"
+}
+# all_came COUNT CAME BEFORE: so many, and those are what was counted since.
+all_came() {
+  local counted=$(($(switches_counted) - $3))
+  echo "$2 of $1 came, $counted counted"
+  [ "$2" -ge "$1" ] && [ "$2" = "$counted" ]
 }
 
 # Numbered frames through hundreds of switches (HUSH_SWITCHES: that many, shared out among the loads).
@@ -163,7 +174,7 @@ many_of() {
   base=$(host_holdings) before=$(switches_counted)
   came=$(switches "$count" example)
   echo "$what: $came of $count switches, $(stat_of vif1.0 "s['guest_tx']['packets'] + s['guest_rx']['packets']") frames"
-  check "$what-all" same "$came $(($(switches_counted) - before))" "$count $count"
+  check "$what-all" all_came "$count" "$came" "$before"
   check "$what-under-traffic" goes_through 1000000
   [ "$port" != sink ] || check "$what-every-frame-once" sink_has_all
   wants 1024 1024
@@ -197,7 +208,7 @@ many_asleep() { # both ends asleep but for a ping now and then
   pinging=$!
   came=$(switches "$count" frontd-1)
   echo "asleep: $came of $count switches"
-  check asleep-all same "$came $(($(switches_counted) - before))" "$count $count"
+  check asleep-all all_came "$count" "$came" "$before"
   kill -INT "$pinging"
   wait "$pinging"
   check asleep-pings-in-order in_order "$host_logs/ping.log" "$(grep -c 'icmp_seq' "$host_logs/ping.log")"

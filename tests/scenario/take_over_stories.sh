@@ -93,3 +93,56 @@ story_take_over_anew() { # a device that comes again is the kernel's first
   check ping pings 1 50
 }
 is_serving_twice() { [ "$(grep -c ': serving' "$host_logs/frontd-1.log")" = 2 ]; }
+
+# Of all vifs of the guest, those that come later too.
+story_several_vifs() {
+  local held name
+  host_up 1 || return 1
+  ip -n "$(host_ns 0)" addr add 10.7.1.1/24 dev xenbr0
+  held=$(host_holdings)
+  host_start frontd-1 1 "$host_bin/hush-frontd" --device all --tap lan%d --up --queues 1 --log-level debug || return 1
+  host_attach 1 && host_wait frontd-1 'lan0 .*: serving' || return 1
+  in_guest addr add 10.7.0.2/24 dev lan0
+  host_forwards 1
+  check first pings 1 20 -I lan0 10.7.0.1
+  host_attach 1 mac=00:16:3e:00:01:01 && host_wait frontd-1 'lan1 .*: serving' || return 1
+  in_guest addr add 10.7.1.2/24 dev lan1
+  check second pings 1 20 -I lan1 10.7.1.1
+  check first-goes-on pings 1 20 -I lan0 10.7.0.1
+  check mac same "$(in_netns 1 cat /sys/class/net/lan1/address)" 00:16:3e:00:01:01
+  host_signal frontd-1 USR1
+  host_wait frontd-1 '"vif":"lan1 ' || return 1
+  check detach-first host_detach 1 0
+  check second-goes-on pings 1 20 -I lan1 10.7.1.1
+  # xl gives it the next number; lan0 and its address stay, as over each detach.
+  host_attach 1 && host_wait frontd-1 'lan2 .*: serving' || return 1
+  check the-detached-ones-interface-stays in_guest link show lan0
+  for name in 1 2; do check "connected-$name" eventually same "$(in_domain 0 xenstore-read "backend/vif/1/$name/state")" 4; done
+  host_stop frontd-1
+  check ends-cleanly same $? 0
+  check closed same "$(in_domain 0 sh -c 'xenstore-read /local/domain/1/device/vif/1/state /local/domain/1/device/vif/2/state' | tr '\n' ' ')" "6 6 "
+  check detach-second host_detach 1 1
+  check detach-third host_detach 1 2
+  check nothing-left same "$held" "$(host_holdings)"
+}
+
+story_several_vifs_fail() { # one cannot be driven
+  local had
+  host_up 1 || return 1
+  kernel_up && host_attach 1 mac=00:16:3e:00:01:01 || return 1
+  had=$(belongings)
+  in_guest link add lan1 type bridge
+  check names-need-their-number same "$(in_domain 1 "$host_bin/hush-frontd" --device 0,1 --tap lan 2>&1 | grep -c 'must have %d')" 1
+  check named-so-all-or-none gives_up "cannot create interface lan1" --sysfs "$(host_sysfs)" --device 0,1 --tap lan%d --take-over
+  check kernel-has-its-one-again eventually states_are "4 4"
+  check kernels-has-all-of-it same "$(belongings)" "$had"
+  # Of all, those that can be. The kernel's is not asked for.
+  in_guest link delete lan1
+  mkdir "$(host_sysfs)/bus/xen/devices/vif-1" # the kernel has seen it, and drives another
+  host_start frontd-1 1 "$host_bin/hush-frontd" --device all --tap lan%d --up --queues 1 --sysfs "$(host_sysfs)"
+  check one-is-refused host_wait frontd-1 'vif-0 is left alone until it is attached anew: .*--take-over'
+  check the-other-serves host_wait frontd-1 'lan1 .*: serving'
+  check kernels-is-as-it-was same "$(states)" "4 4 "
+  host_stop frontd-1
+  check ends-cleanly same $? 0
+}

@@ -58,7 +58,7 @@ upgrades() {
   check guest-saw-nothing saw_nothing
   check detach host_detach 1
   check no-file-left same "$(inflight_files)" 0
-  check no-interface-left not in_netns 0 ip link show vif1.0
+  check no-interface-left eventually not in_netns 0 ip link show vif1.0
   host_stop frontd-1
   check nothing-left same "$held" "$(host_holdings)"
   # host_stop knows the first one's number only.
@@ -153,7 +153,7 @@ kept_over_deaths() {
   check "$name-guest-saw-nothing" saw_nothing
 
   check "$name-detach" host_detach 1
-  check "$name-no-interface-left" not in_netns 0 ip link show vif1.0
+  check "$name-no-interface-left" eventually not in_netns 0 ip link show vif1.0
   host_stop "frontd-1"
   check "$name-nothing-left" same "$held" "$(host_holdings)"
   before=$(backd_pid)

@@ -5,7 +5,7 @@
 dropped_but() { # dropped_but VIF REASON: what was dropped for any other reason
   stat_of "$1" "sum(n for d in s['drops'].values() for r, n in d.items() if r != '$2')"
 }
-between() { in_netns 1 ping -q -c "$1" -i "${2:-0.02}" -W 5 10.7.0.3 | grep -q " 0% packet loss"; }
+between() { pings 1 "$1" 10.7.0.3; }
 tcp_between() { # tcp_between MEBIBYTES [-R]: from guest 1 to guest 2, or back
   local size=$1
   shift

@@ -10,7 +10,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/ipc/name_lock.hpp"
 #include "common/ipc/packet.hpp"
+#include "common/net/link.hpp"
 #include "tests/support/own_namespace.hpp"
 
 namespace hush::dom0 {
@@ -97,6 +99,50 @@ TEST(AdoptTap, RefusesWhatIsNone) {
     mixed.push_back(std::move(duplicates(*other)[0]));
     EXPECT_NE(net::Tap::adopt(std::move(mixed)).error().text.find("two interfaces, vif7.3 and vif7.4"),
               std::string::npos);
+  });
+}
+
+TEST(PersistentTap, OutlivesItsDescriptorsAndIsTakenUp) {
+  in_own_namespace([] {
+    constexpr auto kAlias = "hush-frontd vif-7";
+    EXPECT_EQ(*net::interface_of_alias(kAlias), "");
+    auto made = net::Tap::create("lan7");
+    ASSERT_TRUE(made) << made.error().text;
+    ASSERT_TRUE(made->set_queues(2));
+    ASSERT_TRUE(net::change_link(made->index(), {.alias = kAlias}));
+    ASSERT_TRUE(made->set_persistent(true));
+    const unsigned index = made->index();
+    made->close();
+    EXPECT_EQ(*net::interface_of_alias(kAlias), "lan7");
+    auto again = net::Tap::take_up("lan7");
+    ASSERT_TRUE(again) << again.error().text;
+    EXPECT_EQ(again->index(), index);
+    EXPECT_TRUE(again->set_queues(3));
+    ASSERT_TRUE(again->set_persistent(false));
+    again->close();
+    EXPECT_FALSE(is_there("lan7"));
+    EXPECT_EQ(*net::interface_of_alias(kAlias), "");
+  });
+}
+
+TEST(PersistentTap, IsNotTakenUpWhereThereIsNoneSuch) {
+  in_own_namespace([] {
+    EXPECT_TRUE(net::Tap::take_up("lan7").has_error());
+    EXPECT_FALSE(is_there("lan7"));                    // nor made
+    EXPECT_TRUE(net::Tap::take_up("lo").has_error());  // no TAP
+  });
+}
+
+TEST(NameLock, OneAloneHasIt) {
+  in_own_namespace([] {
+    auto first = ipc::take_name("hush-test");
+    ASSERT_TRUE(first) << first.error().text;
+    EXPECT_EQ(ipc::take_name("hush-test").error().code, EADDRINUSE);
+    EXPECT_TRUE(ipc::take_name("hush-test2"));
+    first->reset();
+    EXPECT_TRUE(ipc::take_name("hush-test"));
+    EXPECT_EQ(ipc::take_name("").error().code, EINVAL);
+    EXPECT_EQ(ipc::take_name(std::string(108, 'n')).error().code, EINVAL);
   });
 }
 

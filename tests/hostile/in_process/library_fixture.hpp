@@ -27,13 +27,12 @@ class Library : public ::testing::Test {
   Library() {
     xen_.reset();
     xen_.let_share();
-    xen_.write(kFront + std::string("backend"), "/local/domain/7/backend/vif/0/0");
-    xen_.write(kFront + std::string("backend-id"), "7");
-    xen_.write(kFront + std::string("state"), "1");
+    xen_.write("domid", "3");
+    make_device();
     xen_.write(kBack + std::string("online"), "1");
     back("feature-rx-copy", "1");
     back("feature-hush-area", "1");
-    back("hush-area-stall", "1");
+    back("hush-area-stall", "3600000");  // no test takes as long
     back("state", "2");
   }
   ~Library() override {
@@ -43,11 +42,21 @@ class Library : public ::testing::Test {
     xen_.reset();
   }
 
+  // As the toolstack does for a new guest, and for a restored one.
+  void make_device() {
+    xen_.write(kFront + std::string("backend"), "/local/domain/7/backend/vif/0/0");
+    xen_.write(kFront + std::string("backend-id"), "7");
+    xen_.write(kFront + std::string("state"), "1");
+  }
   void back(const std::string& key, const std::string& value) { xen_.write(kBack + key, value); }
+  // For a test that waits for what comes too late: before it connects.
+  void lose_patience() { back("hush-area-stall", "20"); }
   std::string front(const std::string& key) { return xen_.read(kFront + key).value_or(""); }
   void open() {
-    auto opened = DirectVif::open(
-        {.ring = kRing, .log = [this](std::string_view line) { log_ += std::string(line) + "\n"; }});
+    auto opened = DirectVif::open({.ring = kRing,
+                                   .area_only = area_only_,
+                                   .log = [this](std::string_view line) { log_ += std::string(line) + "\n"; },
+                                   .keeper = keeper_});
     ASSERT_TRUE(opened) << opened.error().text;
     vif_ = std::move(*opened);
   }
@@ -77,7 +86,7 @@ class Library : public ::testing::Test {
     accept();
     if (!vif_ || !vif_->link()) throw std::runtime_error("not connected: " + log_);  // ends the test
   }
-  AreaLink& link() { return *vif_->link(); }
+  Link& link() { return *vif_->link(); }
   std::uint32_t port() { return static_cast<std::uint32_t>(std::stoul(front("event-channel"))); }
   bool readable() {
     pollfd at{vif_->fd(), POLLIN, 0};
@@ -98,6 +107,8 @@ class Library : public ::testing::Test {
   }
 
   FakeXen& xen_ = FakeXen::get();
+  bool area_only_ = false;
+  std::string keeper_ = "/nowhere/hush-frontd";
   std::string log_;
   std::unique_ptr<DirectVif> vif_;
   area::HeaderPage* page_ = nullptr;

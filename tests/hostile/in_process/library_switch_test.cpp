@@ -180,6 +180,7 @@ TEST_F(LibrarySwitch, FramesInHandSurviveAStep) {
 }
 
 TEST_F(LibrarySwitch, WithoutAnAnswerItIsWithdrawn) {
+  lose_patience();
   meet();
   advise(1, 16384, 8192);
   ASSERT_EQ(offer().size(), 3U);
@@ -202,7 +203,6 @@ TEST_F(LibrarySwitch, ARefusalIsSaidAndWithdrawn) {
 
 TEST_F(LibrarySwitch, WhatIsNoAnswerMovesNobody) {
   meet();
-  back("hush-area-stall", "3600000");
   answer("2 mapped");
   EXPECT_EQ(front("hush-area-offer"), "") << "nothing was advised";
   answer("1 mapped");
@@ -354,6 +354,7 @@ TEST_F(LibrarySwitch, ABackEndThatFollowsWronglyIsCutOff) {
 // It keeps both areas, goes on sending in the next one, tells the other end again and again, and says that it
 // stands still.
 TEST_F(LibrarySwitch, ABackEndThatNeverFollowsIsNamed) {
+  lose_patience();
   meet();
   advise(1, 16384, 8192);
   take_up();

@@ -166,6 +166,7 @@ TEST_F(Library, ALieEndsIt) {
 }
 
 TEST_F(Library, ARefusalIsSaidAndItStaysDown) {
+  area_only_ = true;
   open();
   ASSERT_EQ(front("state"), "4");
   back("hush-area-refused", "1 no room today");
@@ -185,6 +186,7 @@ TEST_F(Library, ARefusalIsSaidAndItStaysDown) {
 }
 
 TEST_F(Library, WithoutAnAreaPathNothingIsOffered) {
+  area_only_ = true;
   back("feature-hush-area", "0");
   open();
   EXPECT_EQ(vif_->state(), DirectVif::State::waiting);
@@ -213,6 +215,7 @@ TEST_F(Library, ABackEndThatClosesIsConnectedAgain) {
 }
 
 TEST_F(Library, ABackEndThatStandsStillIsToldAndNamed) {
+  lose_patience();
   connect();
   ASSERT_NE(link().reserve(60), nullptr);
   link().commit({.length = 60});
@@ -254,6 +257,7 @@ TEST_F(Library, TakesLeaveInOrder) {
 }
 
 TEST_F(Library, EachCallMayFail) {
+  area_only_ = true;
   for (std::uint64_t n = 0;; ++n) {
     const std::uint64_t before = xen_.calls();
     xen_.fail_call(n);

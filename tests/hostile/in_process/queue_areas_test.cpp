@@ -54,12 +54,7 @@ class BackAreas : public ::testing::Test {
                                          {Gref{first_.gref}, first_.header.pages});
     areas_ = std::move(*areas);
     back_.emplace(area::back_side(areas_->in_use()));
-    areas_->serve(
-        {.stage = [this](const area::View& next, const area::Seat&) { back_->stage(area::back_side(next)); },
-         .unstage = [this](bool withdrawn) { return back_->unstage(withdrawn); },
-         .forget_left = [] {},
-         .advises = [](std::uint32_t) {}},
-        1ms);
+    serve(1min);  // no test of this file takes as long
     maps_ = xen_.maps();
   }
   ~BackAreas() override {
@@ -70,6 +65,21 @@ class BackAreas : public ::testing::Test {
     xen_.reset();
   }
 
+  void serve(std::chrono::milliseconds stall) {
+    areas_->serve(
+        {.stage = [this](const area::View& next, const area::Seat&) { back_->stage(area::back_side(next)); },
+         .unstage =
+             [this](bool withdrawn) {
+               const bool left = back_->unstage(withdrawn);
+               if (!left) ++held_;
+               return left;
+             },
+         .forget_left = [] {},
+         .advises = [](std::uint32_t) {}},
+        stall);
+  }
+  // From here on what is waited for comes too late.
+  void lose_patience() { serve(1ms); }
   GuestArea make(area::Header header) {
     const std::uint32_t gref = xen_.grant(), index = xen_.grant();
     std::vector<std::uint32_t> grefs(area::ring_pages(header));
@@ -97,18 +107,25 @@ class BackAreas : public ::testing::Test {
     xen_.remove(kFront + std::string("/hush-area-offer"));
     look();
   }
+  void decline(std::uint32_t advice, const std::string& why) {
+    xen_.write(kFront + std::string("/hush-area-declined"), std::to_string(advice) + " " + why);
+    look();
+  }
   void look() {
     loop_.restart();
     loop_.poll();
   }
-  // Until a switch has ended, or for a second.
-  void wait_for_end() {
-    const auto before = ends_.size();
-    for (const auto end = std::chrono::steady_clock::now() + 1s;
-         ends_.size() == before && std::chrono::steady_clock::now() < end;) {
+  template <class Condition>
+  void wait_until(Condition condition) {
+    for (const auto end = std::chrono::steady_clock::now() + 20s;
+         !condition() && std::chrono::steady_clock::now() < end;) {
       loop_.restart();
       loop_.run_one_for(5ms);
     }
+    EXPECT_TRUE(condition());
+  }
+  void wait_for_end() {
+    wait_until([this, before = ends_.size()] { return ends_.size() > before; });
   }
   std::string said(const char* key) { return xen_.read(std::string(kBack) + "/" + key).value_or("none"); }
   std::string answer() { return said("hush-area-answer"); }
@@ -137,6 +154,7 @@ class BackAreas : public ::testing::Test {
   std::vector<SwitchEnd> ends_;
   std::string why_;
   std::size_t maps_ = 0;
+  unsigned held_ = 0;  // areas that were to be taken back, and that a SWITCH may still lead to
 };
 
 TEST_F(BackAreas, GoOnInWhatWasAdvised) {
@@ -163,6 +181,7 @@ TEST_F(BackAreas, GoOnInWhatWasAdvised) {
 }
 
 TEST_F(BackAreas, AnAdviceThatNobodyFollowsIsTakenBack) {
+  lose_patience();
   ASSERT_TRUE(areas_->advise(kLonger));
   wait_for_end();
   EXPECT_EQ(ends_, std::vector{SwitchEnd::declined});
@@ -176,11 +195,9 @@ TEST_F(BackAreas, AnAdviceThatNobodyFollowsIsTakenBack) {
 
 TEST_F(BackAreas, WhatIsDeclinedIsOver) {
   ASSERT_TRUE(areas_->advise(kLonger));
-  xen_.write(kFront + std::string("/hush-area-declined"), "2 of another");
-  look();
+  decline(2, "of another");
   EXPECT_TRUE(areas_->switching());
-  xen_.write(kFront + std::string("/hush-area-declined"), "1 no memory");
-  look();
+  decline(1, "no memory");
   EXPECT_EQ(ends_, std::vector{SwitchEnd::declined});
   EXPECT_EQ(why_, "no memory");
   EXPECT_EQ(said("hush-area-target"), "none");
@@ -189,6 +206,7 @@ TEST_F(BackAreas, WhatIsDeclinedIsOver) {
 TEST_F(BackAreas, AnAnswerWithoutASwitchIsTakenBack) {
   ASSERT_TRUE(areas_->advise(kLonger));
   offer_honest();
+  lose_patience();
   wait_for_end();
   EXPECT_EQ(ends_, std::vector{SwitchEnd::abandoned});
   EXPECT_EQ(answer(), "2 refused no switch to it came in time");
@@ -203,10 +221,8 @@ TEST_F(BackAreas, NothingIsTakenBackWhileASwitchMayLieInTheRing) {
   offer_honest();
   send();
   lead();
-  for (const auto end = std::chrono::steady_clock::now() + 50ms; std::chrono::steady_clock::now() < end;) {
-    loop_.restart();
-    loop_.run_one_for(5ms);
-  }
+  lose_patience();
+  wait_until([this] { return held_ > 0; });
   EXPECT_TRUE(ends_.empty());
   EXPECT_EQ(turn(), RingPair::Crossing::followed);
   // The control thread hears of it late: the front end is over meanwhile, and has removed its offer.
@@ -276,7 +292,9 @@ TEST_F(BackAreas, EachStepOfTheMappingMayFail) {
     mapped = answer() == std::to_string(2 + n) + " mapped";
     if (mapped) break;
     EXPECT_EQ(xen_.maps(), maps_) << n;
-    if (areas_->switching()) wait_for_end();
+    withdraw();
+    decline(n + 1, "it was not answered");
+    ASSERT_FALSE(areas_->switching()) << n;
   }
   EXPECT_TRUE(mapped);
 }

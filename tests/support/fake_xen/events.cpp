@@ -41,6 +41,10 @@ void FakeXen::kick_local(std::uint32_t port) {
   const Lock lock(mutex);
   if (bound.contains(port)) set_pending(*this, port);
 }
+void FakeXen::deny_channels(bool denied) {
+  const Lock lock(mutex);
+  may_open_channels = !denied;
+}
 std::size_t FakeXen::ports() {
   const Lock lock(mutex);
   return bound.size();
@@ -56,6 +60,9 @@ extern "C" {
 
 // A handle is its descriptor and one, so that it is never null.
 xenevtchn_handle* xenevtchn_open(xentoollog_logger*, unsigned) {
+  auto& world = FakeXen::get();
+  const Lock lock(world.mutex);
+  if (!world.may_open_channels) return errno = EMFILE, nullptr;
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   return reinterpret_cast<xenevtchn_handle*>(static_cast<std::intptr_t>(fd) + 1);
 }

@@ -20,6 +20,7 @@ void FakeXen::reset() {
   grants.clear();
   mapped.clear();
   may_share = false;
+  may_open_channels = true;
   next_shared_gref = 8;
   offered.clear();
   bound.clear();

@@ -59,6 +59,8 @@ class FakeXen {
   void kick_local(std::uint32_t port);
 
   // ---- trouble
+  // Until the next reset, no further event-channel handle is opened, or again.
+  void deny_channels(bool denied);
   // The n-th call from now on that can fail fails, once (0: the next). A grant copy counts a call for each
   // segment.
   void fail_call(std::uint64_t n);
@@ -89,7 +91,7 @@ class FakeXen {
       store_socket;  // of an xenstored that may die or stop, which the test plays; empty: it does neither
   std::vector<Grant> grants;
   std::map<const void*, std::uint32_t> mapped;  // how often each page is
-  bool may_share = false;
+  bool may_share = false, may_open_channels = true;
   struct Share {
     std::uint32_t first_gref;
     std::uint32_t pages;
