@@ -66,7 +66,7 @@ class PeerShare {
 class Vif {
  public:
   explicit Vif(const Options& options) {
-    auto opened = DirectVif::open({.ring = options.ring * 1024});
+    auto opened = DirectVif::open({.ring = options.ring * 1024, .area_only = true});
     if (!opened) throw std::runtime_error(opened.error().text);
     vif_ = std::move(*opened);
     while (!stopped() && !vif_->link()) {
@@ -78,7 +78,7 @@ class Vif {
   Vif(const Vif&) = delete;
   Vif& operator=(const Vif&) = delete;
 
-  [[nodiscard]] AreaLink& link() { return *vif_->link(); }
+  [[nodiscard]] AreaLink& link() { return *vif_->link()->area(); }
   // Before each turn.
   void turn() {
     if (++turns_ % kTurnsPerStep != 0) return;

@@ -48,7 +48,8 @@ std::int64_t nanoseconds(Clock::time_point at) {
 class Load {
  public:
   explicit Load(const Options& options) : options_(options) {
-    auto opened = DirectVif::open({.ring = options.ring * 1024, .offloads = options.offloads});
+    auto opened =
+        DirectVif::open({.ring = options.ring * 1024, .offloads = options.offloads, .area_only = true});
     if (!opened) throw std::runtime_error(opened.error().text);
     vif_ = std::move(*opened);
     while (!stopped() && !vif_->link()) {
@@ -88,7 +89,7 @@ class Load {
     std::uint32_t size;
   };
 
-  [[nodiscard]] AreaLink& link() { return *vif_->link(); }
+  [[nodiscard]] AreaLink& link() { return *vif_->link()->area(); }
   [[nodiscard]] bool is_over() { return link().unconsumed() == 0 && (!options_.echo || seen_ == number_); }
 
   void sends(const Step& step) {

@@ -55,6 +55,7 @@ by_bell() {
   end_in_dom0
   xenstore-rm "$path"
 }
+by_unkept() { by_library "$@"; }
 by_library() {
   local way=$1 vif line
   vif=vif$(xl domid "$guest").0

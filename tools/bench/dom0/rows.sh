@@ -3,6 +3,7 @@
 # How each row is measured. measure_row ROW FOLDER writes FOLDER/ROW.json:
 #   {"traffic": what the traffic's own programs printed, "window": of hush-window, "number": the window's number,
 #    "before": counters, "after": counters}
+# Without counters for pair direct, whose guest has no interface that counts.
 # A counters object: "guest" and "dom0", the vif's packets and interrupts there; "hush", hush-backd's own.
 
 bench_port=5300
@@ -23,18 +24,30 @@ iperf() {
   return $status
 }
 
+# hush-udp in the guest, or what speaks for it where there is no IP stack: guest_udp send SIZE SECONDS or guest_udp receive.
+guest_udp() {
+  local role=$1 to
+  shift
+  if [ "$pair" = direct ]; then
+    to="--mac $(guest_mac "$guest") --to $(cat /sys/class/net/xenbr0/address) --address $guest_address --peer 10.7.0.1 $bench_port"
+    guest_exec "$guest" "hush-frame-udp $role $to $* 2>/tmp/app.err || { cat /tmp/app.err; exit 1; }"
+  else
+    [ "$role" = receive ] || to=10.7.0.1
+    guest_exec "$guest" "hush-udp $role ${to:-} $bench_port $*"
+  fi
+}
 udp_tx() {
   local log
   log=$(mktemp)
   hush-udp receive $bench_port >"$log" &
-  guest_exec "$guest" "hush-udp send 10.7.0.1 $bench_port $1 $traffic_seconds" >/dev/null || return
+  guest_udp send "$1" "$traffic_seconds" >/dev/null || return
   wait $! && cat "$log"
 }
 
 udp_rx() {
   local log
   log=$(mktemp)
-  guest_exec "$guest" "hush-udp receive $bench_port" >"$log" &
+  guest_udp receive >"$log" &
   hush-udp send "$guest_address" $bench_port "$1" "$traffic_seconds" >/dev/null || return
   wait $! && cat "$log"
 }
@@ -70,7 +83,7 @@ counters() {
   local inside outside hush=null
   inside=$(guest_exec "$guest" "${packets//DEVICE/eth0}; ${sum_interrupts/PATTERN/\"vif0|evtchn:hush-frontd\"}") || return
   outside=$(bash -c "${packets//DEVICE/$vif}; ${sum_interrupts/PATTERN/\"$vif|evtchn:hush-backd\"}") || return
-  [ "$pair" = kernel ] || hush=$(hushctl stats --json "$vif" | jq '.[0]')
+  [ "$(back_of "$pair")" = kernel ] || hush=$(hushctl stats --json "$vif" | jq '.[0]')
   jq -n --argjson inside "[${inside//$'\n'/,}]" --argjson outside "[${outside//$'\n'/,}]" --argjson hush "$hush" '
     def side(numbers): {tx_packets: numbers[0], rx_packets: numbers[1], interrupts: numbers[2]};
     {guest: side($inside), dom0: side($outside), hush: $hush}'
@@ -82,7 +95,7 @@ flows() { [ "$(($(cat "$statistics"/?x_packets | paste -sd+)))" -gt "$1" ]; }
 
 measure_row() {
   local row=$1 folder=$2 before after number=$windows statistics=/sys/class/net/$vif/statistics quiet runner
-  before=$(counters) || return
+  [ "$pair" = direct ] || before=$(counters) || return
   quiet=$(($(cat "$statistics"/?x_packets | paste -sd+)))
   traffic "$row" >"$folder/$row.traffic" &
   runner=$!
@@ -90,9 +103,9 @@ measure_row() {
   hush-window "$window_seconds" "$statistics"/{rx,tx}_{packets,bytes} >"$folder/$row.window" || return
   windows=$((windows + 1))
   wait $runner || return
-  after=$(counters) || return
-  jq -n --slurpfile traffic "$folder/$row.traffic" --slurpfile window "$folder/$row.window" --argjson before "$before" \
-    --argjson after "$after" --argjson number "$number" \
-    '{traffic: $traffic[0], window: $window[0], number: $number, before: $before, after: $after}' >"$folder/$row.json"
+  [ "$pair" = direct ] || after=$(counters) || return
+  jq -n --slurpfile traffic "$folder/$row.traffic" --slurpfile window "$folder/$row.window" --argjson before "${before:-null}" \
+    --argjson after "${after:-null}" --argjson number "$number" \
+    '{traffic: $traffic[0], window: $window[0], number: $number} + if $before then {before: $before, after: $after} else {} end' >"$folder/$row.json"
   rm "$folder/$row.traffic" "$folder/$row.window"
 }

@@ -23,28 +23,16 @@
 #include <system_error>
 #include <vector>
 
-#include "tools/bench/programs/udp_sequence.hpp"
+#include "tools/bench/programs/udp_talk.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using namespace hush::bench;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kBatch = 32;
 constexpr std::size_t kLargest = 65000;  // bytes of payload
-constexpr auto kPatience = std::chrono::seconds(60);
-constexpr auto kAskEvery = milliseconds(50);
 constexpr int kSocketBuffer =
     4 << 20;  // the receiver's; the sender keeps the system's default, as programs do
-
-enum class Kind : std::uint32_t { kHello = 1, kData, kEnd };
-
-// What each packet begins with, in the order of the machine's bytes: both ends run on one host.
-struct Head {
-  Kind kind = Kind::kHello;
-  std::uint32_t unused = 0;
-  std::uint64_t number = 0;  // of kData: counted from 0; of kEnd: how many were sent
-};
 
 [[noreturn]] void give_up(const std::string& what) {
   throw std::system_error(errno, std::generic_category(), what);
@@ -100,10 +88,6 @@ class Batch {
   std::array<mmsghdr, kBatch> messages_{};
 };
 
-double seconds_between(Clock::time_point begin, Clock::time_point end) {
-  return std::chrono::duration<double>(end - begin).count();
-}
-
 // ---- the sender
 
 // Sends `head` until the receiver answers with the same kind.
@@ -141,12 +125,10 @@ nlohmann::json send_all(const Socket& socket, std::size_t size, double seconds) 
       give_up("sendmmsg");
   }
   ask(socket, {Kind::kEnd, 0, sent});
-  const double took = seconds_between(begun, now);
-  return {{"sent", sent},
-          {"calls", calls},
-          {"refused", refused},
-          {"seconds", took},
-          {"packets_per_second", static_cast<double>(sent) / took}};
+  nlohmann::json line = was_sent(sent, now - begun);
+  line["calls"] = calls;
+  line["refused"] = refused;
+  return line;
 }
 
 nlohmann::json send(const std::string& host, std::uint16_t port, std::size_t size, double seconds) {
@@ -176,40 +158,21 @@ void accept(const Socket& socket) {
   answer(socket, hello);
 }
 
-struct Received {
-  hush::bench::UdpSequence sequence;
-  std::uint64_t sent = 0, calls = 0;
-  Clock::time_point first, last;
-  bool ended = false;
-};
-
 void take(const Batch& batch, std::size_t count, const Socket& socket, Received& so_far) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const Head head = batch.head(i);
-    if (head.kind == Kind::kHello) answer(socket, head);
-    if (head.kind == Kind::kData) so_far.sequence.see(head.number);
-    if (head.kind == Kind::kEnd) {
-      answer(socket, head);
-      so_far.sent = head.number;
-      so_far.ended = true;
-    }
-  }
+  for (std::size_t i = 0; i < count; ++i)
+    if (const Head head = batch.head(i); so_far.take(head)) answer(socket, head);
 }
 
 Received receive_all(const Socket& socket) {
   Received all;
   Batch batch(kLargest);
-  while (!all.ended) {
-    const std::uint64_t before = all.sequence.received();
+  while (!all.ended()) {
     const int count = ::recvmmsg(socket.fd, batch.messages(), kBatch, MSG_WAITFORONE, nullptr);
     if (count < 0 && errno == EAGAIN) throw std::runtime_error("the sender fell silent");
     if (count < 0 && errno == ECONNREFUSED) continue;
     if (count < 0) give_up("recvmmsg");
-    ++all.calls;
     take(batch, static_cast<std::size_t>(count), socket, all);
-    if (all.sequence.received() == before) continue;
-    all.last = Clock::now();
-    if (before == 0) all.first = all.last;
+    all.end_burst();
   }
   return all;
 }
@@ -224,17 +187,7 @@ nlohmann::json receive(std::uint16_t port) {
     ::setsockopt(socket.fd, SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
   if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) give_up("bind");
   accept(socket);
-  const Received all = receive_all(socket);
-  const double took = seconds_between(all.first, all.last);
-  const auto received = all.sequence.received();
-  return {{"received", received},
-          {"sent", all.sent},
-          {"lost", all.sequence.lost(all.sent)},
-          {"duplicated", all.sequence.duplicated()},
-          {"reordered", all.sequence.reordered()},
-          {"calls", all.calls},
-          {"seconds", took},
-          {"packets_per_second", took > 0 ? static_cast<double>(received) / took : 0}};
+  return receive_all(socket).as_json();
 }
 
 }  // namespace

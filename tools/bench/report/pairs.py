@@ -8,18 +8,23 @@ class Pair:
     name: str
     title: str
     base: str = "kernel"  # the name of the pair that it is compared with
+    rows: str = "*"  # a pattern: of the rows of that base, which it has
+    on_netback: bool = False  # needs the kernel's back end
 
 
-KERNEL = Pair("kernel", "kernel netback")  # with the stock front end
+KERNEL = Pair("kernel", "kernel netback", on_netback=True)  # with the stock front end
 VCHAN = Pair("vchan", "libxenvchan", "vchan")
 PAIRS = (
     KERNEL,
     Pair("hush", "hush-backd"),  # with the stock front end
     Pair("netif", "both ours, netif"),
     Pair("area", "both ours, area"),
+    Pair("front", "netback, hush-frontd", on_netback=True),
+    Pair("direct", "netback, our library", rows="udp64_*", on_netback=True),  # no IP stack in the guest
     VCHAN,
-    Pair("bell", "event channel", "vchan"),  # nothing but that, as the limit of a round trip
+    Pair("bell", "event channel", "vchan", "app_ping"),  # nothing but that, as the limit of a round trip
     Pair("library", "our library", "vchan"),  # and the running hush-backd with a port that measures
+    Pair("unkept", "nothing kept", "vchan", "app64*"),  # the same without files for the daemon after this one: what those cost
 )
 BASES = (KERNEL, VCHAN)
 

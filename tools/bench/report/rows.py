@@ -26,15 +26,15 @@ class Row:
     base: str = "kernel"  # the base of the pairs that it is measured with (pairs.py)
 
     def measured_with(self, pair):
-        return pair.base == self.base and (pair.name != "bell" or self.name == "app_ping")
+        return pair.base == self.base and fnmatch.fnmatch(self.name, pair.rows)
 
     def goal(self, pair, figure):
         """Of a pair in that figure, or None."""
         return self.goals.get(pair) if figure == self.figure else EVENTS if (pair, figure) == ("hush", "events") else None
 
 
-TCP = {"hush": Goal(1.0, True), "area": Goal(1.5, True)}
-UDP = {"hush": Goal(1.5, True)}
+TCP = {"hush": Goal(1.0, True), "area": Goal(1.5, True), "front": Goal(0.9, True)}
+UDP = {"hush": Goal(1.5, True), "front": Goal(1.0, True), "direct": Goal(5, True)}
 # With wake-ups.
 PING = {"hush": Goal(1.25, False)}
 EVENTS = Goal(0.5, False)

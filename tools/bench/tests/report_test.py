@@ -157,7 +157,7 @@ class Table(unittest.TestCase):
 
     def test_pairs_by_name(self):
         self.assertEqual([pair.name for pair in pairs.chosen("area,kernel")], ["kernel", "area"])
-        with self.assertRaisesRegex(ValueError, "no pair nonsense; there are kernel hush netif area"):
+        with self.assertRaisesRegex(ValueError, "no pair nonsense; there are kernel hush netif area front direct"):
             pairs.chosen("nonsense,area")
 
     def test_text(self):
@@ -169,9 +169,12 @@ class Table(unittest.TestCase):
         self.assertRegex(shown[3], r"^  events a packet +0\.200 +0\.050 +0\.25 +<= 0\.5 +met$")
 
     def test_applications_are_compared_among_each_other(self):
-        self.assertEqual([pair.name for pair in pairs.PAIRS if row("app64_tx").measured_with(pair)], ["vchan", "library"])
+        self.assertEqual([pair.name for pair in pairs.PAIRS if row("app64_tx").measured_with(pair)], ["vchan", "library", "unkept"])
         self.assertEqual([pair.name for pair in pairs.PAIRS if row("app_ping").measured_with(pair)], ["vchan", "bell", "library"])
-        self.assertEqual([pair.name for pair in pairs.PAIRS if row("ping").measured_with(pair)], ["kernel", "hush", "netif", "area"])
+        self.assertEqual([pair.name for pair in pairs.PAIRS if row("ping").measured_with(pair)],
+                         ["kernel", "hush", "netif", "area", "front"])
+        self.assertEqual([pair.name for pair in pairs.PAIRS if row("udp64_rx").measured_with(pair)],
+                         ["kernel", "hush", "netif", "area", "front", "direct"])
         both = [(row("ping"), table.compare(row("ping"), {"kernel": {"milliseconds": 0.1}})),
                 (row("app_ping"), table.compare(row("app_ping"), {"vchan": {"microseconds": 80}, "library": {"microseconds": 60}}))]
         network, applications = table.text("pvh", pairs.chosen("kernel,vchan,library"), both).split("\n\n")
