@@ -9,7 +9,13 @@ failed=0
 
 exec 4>&1 # shown at once, also from within a check
 note() { echo "---- $(cut -d. -f1 /proc/uptime) s  $test_name: $*" >&4; }
-pass() { passed=$((passed + 1)); echo "PASS $test_name: $*"; }
+# With the seconds since the line before.
+pass() {
+  passed=$((passed + 1))
+  echo "PASS $test_name: $* ($((SECONDS - said_at)) s)"
+  said_at=$SECONDS
+}
+said_at=0
 
 # The emulated processor now and then kills a PVH guest (xenhost.sh, guest_ready). What fails after such a death says
 # nothing: the test is given up, to be run again (in_one_boot).
@@ -104,8 +110,8 @@ no_kernel_netback() { ! [ -e /sys/bus/xen-backend/drivers/vif ]; }
 # pings NAME: both ways, none lost.
 pings() {
   local to from
-  to=$(ping -q -c 50 -i 0.1 -W 20 "$(guest_ip "$1")")
-  from=$(guest_exec "$1" "ping -q -c 10 -W 20 10.7.0.1")
+  to=$(ping -q -c 50 -i 0.02 -W 20 "$(guest_ip "$1")")
+  from=$(guest_exec "$1" "ping -q -c 10 -i 0.1 -W 20 10.7.0.1")
   echo "$to"
   echo "$from"
   grep -q ' 0% packet loss' <<<"$to" && grep -q ' 0% packet loss' <<<"$from"

@@ -11,6 +11,13 @@ make_data() {
 
 checksum_of() { sha256sum | cut -d' ' -f1; }
 
+# sum_up MEBIBYTES: $sum is what that much of $data sums up to, reckoned once a size: a gibibyte takes minutes here.
+declare -A sums
+sum_up() {
+  [ -n "${sums[$1]:-}" ] || sums[$1]=$(piece "$1" | checksum_of)
+  sum=${sums[$1]}
+}
+
 # listens PORT: a command, for either system, that succeeds when TCP port PORT listens.
 listens() { printf "grep -q ':%04X .* 0A ' /proc/net/tcp /proc/net/tcp6" "$1"; }
 
@@ -34,34 +41,34 @@ taken() {
 
 # sends_to NAME MEBIBYTES [FILE]: Dom0's $data (as much of it, as often as that takes) to the guest.
 sends_to() {
-  local want got
-  want=$(piece "$2" | checksum_of)
+  local sum got
+  sum_up "$2"
   begin_taking "$1" "$2" "${3:-}" || return
   piece "$2" >"/dev/tcp/$(guest_ip "$1")/$guest_takes"
   got=$(taken "$1")
-  echo "sent $want, arrived $got"
-  [ "$want" = "$got" ]
+  echo "sent $sum, arrived $got"
+  [ "$sum" = "$got" ]
 }
 
-# sends_from NAME MEBIBYTES [SUM]: the guest's copy of $data (/tmp/data there) to Dom0. SUM: what it sums up to, where that was
-# reckoned before: a gibibyte takes minutes here.
+# sends_from NAME MEBIBYTES: the guest's copy of $data (/tmp/data there) to Dom0.
 sends_from() {
-  local want got server give
-  want=${3:-$(piece "$2" | checksum_of)}
+  local sum got server give
+  sum_up "$2"
   give="$(declare -f piece_of); piece_of /tmp/data $2"
-  socat -u "TCP-LISTEN:$dom0_takes,reuseaddr" - > >(checksum_of >/tmp/sum) &
+  # As in the guest, what sums up has the socket itself.
+  rm -f /tmp/sum
+  socat "TCP-LISTEN:$dom0_takes,reuseaddr" "SYSTEM:sha256sum >/tmp/sum,nofork" &
   server=$!
   wait_for 20 "port $dom0_takes" eval "$(listens $dom0_takes)" &&
     GUEST_EXEC_TIMEOUT=3600 guest_exec "$1" "echo '$give' >/tmp/give; nc 10.7.0.1 $dom0_takes -e sh /tmp/give"
   wait "$server"
-  wait_for 60 "the checksum" [ -s /tmp/sum ]
-  got=$(cat /tmp/sum)
-  rm -f /tmp/sum
-  echo "sent $want, arrived $got"
-  [ "$want" = "$got" ]
+  got=$(cut -d' ' -f1 /tmp/sum)
+  echo "sent $sum, arrived $got"
+  [ "$sum" = "$got" ]
 }
 
-# piece_of FILE MEBIBYTES: that much of FILE, again and again from its beginning where it is shorter. Busybox reads it too.
+# piece_of FILE MEBIBYTES: that much of FILE, again and again from its beginning where it is shorter. Busybox reads it too, and has
+# a head that copies single bytes and sends them in small pieces.
 piece_of() {
   left=$2
   whole=$(($(wc -c <"$1") / 1048576))
@@ -69,9 +76,42 @@ piece_of() {
     cat "$1"
     left=$((left - whole))
   done
-  head -c "$((left * 1048576))" "$1"
+  dd "if=$1" bs=1048576 "count=$left" 2>/dev/null
 }
 piece() { piece_of "$data" "$1"; }
+
+# ---- what crosses at once
+
+# whole_segments NAME BYTES FILTER COMMAND...: while the command runs, the TAP carries a segment of more than so many bytes.
+whole_segments() {
+  local vif log least=$2 filter=$3 watcher result
+  vif=vif$(xl domid "$1").0
+  log=$LOGS/${test_name:?}-tcpdump.log
+  shift 3
+  timeout 300 tcpdump -Z root -n -i "$vif" -c 1 "greater $least and tcp and $filter" >"$log" 2>&1 &
+  watcher=$!
+  wait_for 30 "tcpdump" grep -q "listening on" "$log" && "$@"
+  result=$?
+  wait "$watcher" || result=$?
+  cat "$log"
+  return "$result"
+}
+
+# many_flows NAME: TCP both ways, of so many flows that each of four queues should have some.
+many_flows() {
+  guest_exec "$1" "iperf3 -s -1 -D; until ${listening:?}; do sleep 0.1; done" || return
+  timeout 120 iperf3 -P 16 -n 64K -c "$(guest_ip "$1")" >/dev/null
+  return 0
+}
+
+# jumbo NAME: frames of 8900 bytes, both ways.
+jumbo() {
+  local vif
+  vif=vif$(xl domid "$1").0
+  ip link set "$vif" mtu 9000 && ip link set xenbr0 mtu 9000 && guest_exec "$1" "ip link set eth0 mtu 9000" || return
+  ping -q -c 5 -M 'do' -s 8900 -W 20 "$(guest_ip "$1")" | grep ' 0% packet loss' &&
+    guest_exec "$1" "ping -q -c 5 -s 8900 -W 20 10.7.0.1 | grep ' 0% packet loss'"
+}
 
 # ---- a TCP connection that lives through what a test does to it
 

@@ -124,9 +124,9 @@ host_netns() { ip netns add "$(host_ns "$1")" && ip -n "$(host_ns "$1")" link se
 host_create() { "$host_bin/simxen" create "$1" >>"$host_logs/simxen.log" 2>&1 && host_netns "$1"; }
 
 # host_backd [OPTION...]: hush-backd in Dom0, ready when this returns; with $host_keeper, below hush-keeper.
-host_backd() {
+host_backd() { host_begin_backd "$@" && host_wait backd ready; }
+host_begin_backd() { # the same, not waited for
   host_start backd 0 ${host_keeper:+"$host_bin/hush-keeper"} "$host_bin/hush-backd" --run-dir "$host_run" --profiles "$host_run/profiles.sqlite" "$@"
-  host_wait backd ready
 }
 
 host_mac() { printf '00:16:3e:00:00:%02x\n' "$(($1 + 1))"; }
@@ -158,7 +158,7 @@ host_front() {
   host_start "frontd-$1" "$1" "$host_bin/hush-frontd" --tap eth0 --up --path "${host_path:-auto}" \
     --area-ring "${host_area_ring:-256}" --queues "${host_queues:-1}"
   host_wait "frontd-$1" serving || return 1
-  ip -n "$(host_ns "$1")" addr add "10.7.0.$(($1 + 1))/24" dev eth0
+  ip -n "$(host_ns "$1")" addr replace "10.7.0.$(($1 + 1))/24" dev eth0
 }
 
 # host_holdings: what all domains hold in Xen's sense, as one line to compare with an earlier one: mapped pages,

@@ -100,28 +100,9 @@ guest_number() { cat "$xenhost_guests/$1/number"; }
 guest_mac() { printf '00:16:3e:00:00:%02x\n' "$(($(guest_number "$1") + 1))"; }
 guest_ip() { echo "10.7.0.$(($(guest_number "$1") + 1))"; }
 
-# guest_exec NAME COMMAND: a shell command (1500 bytes at most) in the guest; its output and status are this function's.
-# It goes through xenstore, so it needs no network. GUEST_EXEC_TIMEOUT (seconds, default 180) bounds it.
-guest_exec() {
-  local name=$1 data id command status chunks
-  shift
-  id=$(xl domid "$name" 2>/dev/null) || { echo "there is no guest $name" >&2; return 125; }
-  data=/local/domain/$id/data
-  id=$BASHPID-${EPOCHREALTIME/./}
-  command=$(base64 -w0 <<<"$*")
-  [ ${#command} -le 2040 ] || { echo "guest_exec: the command is too long for a xenstore node" >&2; return 125; }
-  xenstore-write "$data/exec/$id" "$command" || return 125
-  if ! wait_node "${GUEST_EXEC_TIMEOUT:-180}" "$data/done/$id/status" '?*'; then
-    echo "guest $name: no answer to: $*" >&2
-    return 125
-  fi
-  read -r status chunks < <(xenstore-read "$data/done/$id/status")
-  if [ "$chunks" -gt 0 ]; then
-    seq -f "$data/done/$id/%.0f" 0 $((chunks - 1)) | xargs xenstore-read | tr -d '\n' | base64 -d
-  fi
-  xenstore-rm "$data/done/$id"
-  return "$status"
-}
+# guest_exec NAME COMMAND: a shell command (2040 bytes at most) in the guest; its output and status are this function's.
+# It goes through xenstore, so it needs no network. GUEST_EXEC_TIMEOUT (seconds, default 180) bounds it. (tools/xenhost/programs)
+guest_exec() { hush-exec run "$1" -- "${*:2}"; }
 
 # guest_network NAME: until eth0 is there (again) with its address, and carries. For after a network-attach.
 guest_network() {

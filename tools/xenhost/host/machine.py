@@ -11,13 +11,12 @@ CLOCKS = {
     "instructions": ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"],
 }
 # A console ring that holds all a run says: the tests read it (tests/xen/check.sh).
-XEN = ("console=com1 com1=115200,8n1 conring_size=1m dom0_mem=1500M,max:1500M dom0_max_vcpus=2 "
-       "loglvl=warning guest_loglvl=warning")
+XEN = "console=com1 com1=115200,8n1 conring_size=1m dom0_mem=1500M,max:1500M loglvl=warning guest_loglvl=warning"
 DOM0 = "console=hvc0 loglevel=4 net.ifnames=0 panic=1"
 
 
 class Machine:
-    def __init__(self, clock, image, initramfs, payload, results, scratch, plugins=()):
+    def __init__(self, clock, processors, image, initramfs, payload, results, scratch, plugins=()):
         """`payload` is a tar that Dom0 reads from its second disk, `results` a file that becomes its third; `plugins`
         are qemu's own (FILE.so[,ARGUMENT=VALUE...])."""
         # Each of the three is one end of a pair whose other end qemu inherits: no address that could be taken.
@@ -25,9 +24,9 @@ class Machine:
         self.control, control = socket.socketpair()
         self.stream, stream = socket.socketpair()
         ends = {"console": console, "control": control, "stream": stream}
-        command = ["qemu-system-x86_64", *CLOCKS[clock], "-cpu", CPU, "-machine", "q35", "-smp", "2", "-m", "3072",
+        command = ["qemu-system-x86_64", *CLOCKS[clock], "-cpu", CPU, "-machine", "q35", "-smp", str(processors), "-m", "3072",
                    "-display", "none", "-monitor", "none", "-no-reboot", "-net", "none",
-                   "-kernel", str(image.xen), "-append", XEN, "-initrd", f"{image.kernel} {DOM0},{initramfs}",
+                   "-kernel", str(image.xen), "-append", f"{XEN} dom0_max_vcpus={processors}", "-initrd", f"{image.kernel} {DOM0},{initramfs}",
                    *_disk("system", image.disk, "raw", "snapshot=on"), *_disk("payload", payload, "raw", "readonly=on"),
                    *_disk("results", results, "raw", "cache=unsafe"),
                    "-device", "virtio-serial-pci"]

@@ -10,15 +10,19 @@ from .say import Trouble
 
 HERE = Path(__file__).resolve().parent.parent
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
+NEEDED = "hush-exec"  # Dom0's commands in guests (../programs)
 # Programs that a guest gets too: all others run in Dom0.
-IN_GUEST = ("hush-frontd", "hush-contract-peer", "hush-contract", "hush-liar", "hush-udp", "hush-xen-area",
+IN_GUEST = (NEEDED, "hush-frontd", "hush-contract-peer", "hush-contract", "hush-liar", "hush-udp", "hush-frame-udp", "hush-xen-area",
             "hush-vchan", "hush-bell")
 
 
 class Payload:
-    """`programs` is the folder of a build's executables; those named hush* are brought. It need not exist."""
+    """`programs` is the folder of a build's executables; those named hush* are brought."""
 
     def __init__(self, image, programs, scratch):
+        if not (programs / NEEDED).is_file():
+            raise Trouble(f"there is no {programs / NEEDED}, by which Dom0 reaches its guests: build it "
+                          f"(cmake --preset release && cmake --build --preset release --target {NEEDED})")
         self._image = image
         self._scratch = scratch
         self._programs = [_stripped(program, scratch) for program in sorted(programs.glob("hush*")) if program.is_file()]
