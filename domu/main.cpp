@@ -114,7 +114,7 @@ Result<void> serve(const Options& options) {
   if (!workers) return workers.error();
   const auto wake_cost = poll::measure_wake_cost();
   if (!wake_cost) return wake_cost.error();
-  const auto self = domu::OwnDomain::read((*store)->view());
+  const auto self = domu::OwnDomain::read(**store);
   if (!self) return self.error();
   domu::Guest guest{loop, **store, std::move(*shares), std::move(*workers), *wake_cost, *self};
   domu::VifManager manager(options.vifs, guest);

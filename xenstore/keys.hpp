@@ -11,6 +11,8 @@ inline constexpr char kMtu[] = "mtu";
 
 // Of the own domain: which hush-backd this store knows
 inline constexpr char kSentinel[] = "data/hush-backd";
+// Of the own domain: which life of this guest it is
+inline constexpr char kLife[] = "data/hush-guest";
 
 // Backend directory: the toolstack
 inline constexpr char kFrontend[] = "frontend";

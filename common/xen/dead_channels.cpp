@@ -36,7 +36,8 @@ Result<pid_t> spawn(int fd, int tells, const std::string& program) {
   sigset_t all;
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &all);
-  std::string name = program, keeps = kKeepsDeadChannels;
+  // systemd's shutdown leaves processes whose first argument begins so to the kernel.
+  std::string name = "@" + program, keeps = kKeepsDeadChannels;
   char* const arguments[] = {name.data(), keeps.data(), nullptr};
   char* const environment[] = {nullptr};  // an application's may hold secrets
   pid_t pid = 0;
@@ -85,6 +86,20 @@ Result<pid_t> start_keeper_of_dead_channels(int fd, const std::string& program) 
   return *keeper;
 }
 
+namespace {
+
+// A service manager that stops a service ends all of its control group. Who may not leave it (a container)
+// stays.
+void leave_service() {
+  for (const char* const root : {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs",
+                                 "/sys/fs/cgroup/systemd/cgroup.procs"}) {
+    const UniqueFd group(::open(root, O_WRONLY | O_CLOEXEC));
+    if (group) (void)!::write(group.get(), "0", 1);  // the writer itself
+  }
+}
+
+}  // namespace
+
 void keep_dead_channels() {
   prctl(PR_SET_NAME, "hush-dead-chans");
   sigset_t all;
@@ -92,6 +107,7 @@ void keep_dead_channels() {
   sigprocmask(SIG_SETMASK, &all, nullptr);
   if (fork() != 0) _exit(0);
   if (chdir("/") != 0) _exit(1);
+  leave_service();
   for (int fd = 0; fd < kKept; ++fd) close(fd);
   closefrom(kTells + 1);
   const pid_t self = getpid();

@@ -16,8 +16,9 @@ namespace hush::xen {
 inline constexpr char kKeepsDeadChannels[] = "--keeps-dead-event-channels";
 
 // Starts it, with a copy of fd, and waits until it says that it keeps that: its number. It has nothing else
-// of this process, neither memory nor descriptors nor environment, and is nobody's child. Any other program
-// than one of ours is an error, and harms nobody. program: what to start; it is sought nowhere. Any thread.
+// of this process, neither memory nor descriptors nor environment, is nobody's child, and where it may, in no
+// service's control group. Any other program than one of ours is an error, and harms nobody. program: what to
+// start; it is sought nowhere. Any thread.
 Result<pid_t> start_keeper_of_dead_channels(int fd, const std::string& program);
 // What it does; any signal that can be ignored is.
 [[noreturn]] void keep_dead_channels();

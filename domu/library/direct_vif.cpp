@@ -66,7 +66,7 @@ Result<void> DirectVif::begin() {
   auto store = xenstore::Client::open(loop_);
   if (!store) return store.error();
   store_ = std::move(*store);
-  auto self = domu::OwnDomain::read(store_->view());
+  auto self = domu::OwnDomain::read(*store_);
   if (!self) return self.error();
   self_ = *self;
   for (const int fd : {store_->fd(), timer_.get()})
@@ -87,7 +87,7 @@ Result<void> DirectVif::listen_to(int fd) {
 
 // Before the channel is unbound, and before there is a new one.
 void DirectVif::notice_restore() {
-  const std::string restored = self_->restored(store_->view());
+  const std::string restored = self_->restored(*store_);
   if (restored.empty()) return;
   say(domu::Handshake::Weight::info, restored);
   if (!rings_) return;

@@ -42,7 +42,7 @@ Worker& Guest::least_loaded() {
 }
 
 void Guest::notice_restore() {
-  const std::string restored = self.restored(store.view());
+  const std::string restored = self.restored(store);
   if (restored.empty()) return;
   spdlog::info("{}", restored);
   for (const Worker& worker : workers) {
@@ -68,7 +68,12 @@ Vif::Vif(const Options& options, Guest& guest)
 Vif::~Vif() {
   *alive_ = false;
   keep(0);
-  if (tap_.is_open()) (void)tap_.set_persistent(false);
+  if (tap_.is_open() && (left_ || !kept_)) (void)tap_.set_persistent(false);
+}
+
+void Vif::leave(std::function<void()> on_gone) {
+  left_ = true;
+  handshake_->leave(std::move(on_gone));
 }
 
 void Vif::say(Handshake::Weight weight, const std::string& text) {

@@ -63,11 +63,13 @@ class Vif final : private Handshake::Owner {
 
   // Makes the TAP, without carrier, and begins to watch the device, which need not be there yet.
   static Result<std::unique_ptr<Vif>> create(const Options& options, Guest& guest);
+  // The interface goes; one that was kept stays as it was found, where this vif did not get as far as to take
+  // leave.
   ~Vif();
 
   // Takes leave of the back end, as far as it answers; then gone() holds and on_gone is called. Nothing of
   // the vif is started over after this.
-  void leave(std::function<void()> on_gone) { handshake_->leave(std::move(on_gone)); }
+  void leave(std::function<void()> on_gone);
   [[nodiscard]] bool gone() const { return handshake_->gone(); }
 
   // What its interface has now.
@@ -116,7 +118,8 @@ class Vif final : private Handshake::Owner {
   Guest& guest_;
   std::string name_;  // for messages: "eth0 (device/vif/0)"
   net::Tap tap_;
-  bool kept_ = false;                     // another hush-frontd made it: it has its shape
+  bool kept_ = false;  // another hush-frontd made it: it has its shape
+  bool left_ = false;
   std::optional<net::LinkChange> shape_;  // what the toolstack's settings were last turned into
   std::array<QueueCounters, xenstore::kMaxQueues> counters_{};
   std::size_t counters_used_ = 1;

@@ -143,6 +143,16 @@ story_several_vifs_fail() { # one cannot be driven
   check one-is-refused host_wait frontd-1 'vif-0 is left alone until it is attached anew: .*--take-over'
   check the-other-serves host_wait frontd-1 'lan1 .*: serving'
   check kernels-is-as-it-was same "$(states)" "4 4 "
+  # What a killed one has left is not the price of another one's failure.
+  host_signal frontd-1 KILL
+  host_stop frontd-1
+  had=$(in_netns 1 cat /sys/class/net/lan1/ifindex)
+  in_guest link add lan2 type bridge
+  check again-all-or-none gives_up "cannot create interface lan2" --sysfs "$(host_sysfs)" --device 1,2 --tap lan%d
+  check the-interface-of-a-killed-one-stays same "$(in_netns 1 cat /sys/class/net/lan1/ifindex)" "$had"
+  host_start frontd-1 1 "$host_bin/hush-frontd" --device 1 --tap lan%d --up --queues 1 --sysfs "$(host_sysfs)"
+  check the-next-goes-on host_wait frontd-1 'lan1 .*: serving'
   host_stop frontd-1
   check ends-cleanly same $? 0
+  check then-it-goes no_interface lan1
 }

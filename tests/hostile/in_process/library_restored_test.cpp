@@ -29,6 +29,7 @@ class LibraryRestored : public Library {
     copy_ = UniqueFd(::fcntl(handle_, F_DUPFD_CLOEXEC, 0));  // the keeper's
     xen_.bound[port()] = {.remote = 1, .fd = -1};
     xen_.write("domid", domid);
+    xen_.remove("data");
     xen_.remove("device/vif/0");
     back("state", "2");
     make_device();
@@ -90,6 +91,31 @@ TEST_F(LibraryRestored, AgainAndAgain) {
   }
   EXPECT_EQ(vif_->connects(), 4U);
   EXPECT_EQ(vif_->fd(), fd);
+}
+
+// As after a migration, where the number was free.
+TEST_F(LibraryRestored, WithTheNumberThatItHad) {
+  connect();
+  restore("3");
+  vif_->step();
+  EXPECT_NE(log_.find("this guest was restored, with its number 3, or its xenstore began empty\n"),
+            std::string::npos)
+      << log_;
+  EXPECT_FALSE(is_open(handle_)) << "the keeper has it";
+  accept();
+  expect_frames_and_events();
+}
+
+// Another program of the guest was first to notice.
+TEST_F(LibraryRestored, WithTheWordOfItsNewLifeWritten) {
+  connect();
+  restore("3");
+  xen_.write("data/hush-guest", "4711");
+  vif_->step();
+  EXPECT_FALSE(is_open(handle_)) << "the keeper has it";
+  EXPECT_EQ(xen_.read("data/hush-guest"), "4711");
+  accept();
+  expect_frames_and_events();
 }
 
 TEST_F(LibraryRestored, ByTheRingsOfNetif) {

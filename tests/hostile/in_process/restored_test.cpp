@@ -133,6 +133,40 @@ TEST(KeeperOfDeadChannels, HasWhatItKeepsAndNothingElse) {
   EXPECT_NE(at.revents & POLLHUP, 0);
 }
 
+// What ends a service ends all of its control group.
+TEST(KeeperOfDeadChannels, IsInNoServicesControlGroup) {
+  const auto groups_of = [](const std::string& process) {
+    std::ifstream file("/proc/" + process + "/cgroup");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::filesystem::path v2("/sys/fs/cgroup/cgroup.procs"), v1("/sys/fs/cgroup/unified/cgroup.procs");
+  const auto root = (std::filesystem::exists(v2) ? v2 : v1).parent_path();
+  const auto service = root / ("hush-test-" + std::to_string(getpid()));
+  std::error_code failed;
+  if (!std::filesystem::create_directory(service, failed)) return;  // there are no control groups to leave
+  // Of a child: this process stays where it is.
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const UniqueFd from(ends[0]), tells(ends[1]);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::ofstream(service / "cgroup.procs") << getpid() << std::flush;
+    const auto keeper = xen::start_keeper_of_dead_channels(tells.get(), "/proc/self/exe");
+    const pid_t pid = keeper ? *keeper : 0;
+    (void)!::write(tells.get(), &pid, sizeof pid);
+    ::pause();
+  }
+  pid_t keeper = 0;
+  ASSERT_EQ(::read(from.get(), &keeper, sizeof keeper), static_cast<ssize_t>(sizeof keeper));
+  ASSERT_GT(keeper, 0);
+  EXPECT_NE(groups_of(std::to_string(child)).find("0::/hush-test-"), std::string::npos);
+  EXPECT_NE(groups_of(std::to_string(keeper)).find("0::/\n"), std::string::npos)
+      << groups_of(std::to_string(keeper));
+  for (const pid_t pid : {keeper, child}) ::kill(pid, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_TRUE(std::filesystem::remove(service, failed)) << failed.message();
+}
+
 // Descriptors of an application, and those that are made for the keeper, may have the very numbers that the
 // keeper's get: where standard input is closed, as a daemon's may be, the pipe has 0 and 3.
 TEST(KeeperOfDeadChannels, HasItWhateverTheNumbersAreHere) {
