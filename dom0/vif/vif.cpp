@@ -189,6 +189,7 @@ Result<void> Vif::begin(const xenstore::BackendSettings& settings) {
   auto peer = xenstore::read_state(host_.store.view(), settings.frontend);
   if (!self) return self.error();
   if (!peer) return peer.error();
+  has_begun_ = *self != XenbusState::unknown && *self != XenbusState::initialising;
   if (serving(*self) && (*peer == XenbusState::connected || *peer == XenbusState::reconfiguring)) {
     auto areas = xenstore::read_own_area_answer(host_.store.view(), id_);
     if (!areas) return areas.error();
@@ -245,7 +246,8 @@ void Vif::ask_to_reconnect(const std::string& why) {
 Result<void> Vif::make_tap(const xenstore::BackendSettings& settings, bool carrier) {
   if (tap_.is_open()) return {};
   if (auto kept = host_.taps.take(name())) {
-    if (settings.hotplug_done) {  // it is where the script put it
+    // It is where the script has put it, or where it is at work on it just now.
+    if (settings.hotplug_done || has_begun_) {
       tap_ = std::move(*kept);
       return tap_.set_carrier(carrier);
     }

@@ -192,6 +192,8 @@ class Vif {
   std::vector<xenstore::Snapshot> nodes_;  // of both its directories, when it connected
   // Of the areas that a daemon before this one left, while they are taken over; 0: it left no number.
   std::optional<std::uint64_t> session_before_;
+  // A daemon before this one wrote a state of this device: that was after its interface was made.
+  bool has_begun_ = false;
   // An earlier daemon served this very connection, or may have begun to, and its files are believed.
   bool served_before_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults reported from a data thread

@@ -5,6 +5,7 @@
 
 backd_pid() { cat "$host_run/backd.lock"; }
 index_of() { in_netns 0 cat /sys/class/net/vif1.0/ifindex; }
+another_answers() { [ "$(backd_pid)" != "$1" ] && host_hushctl list 2>/dev/null | grep -q vif1.0; }
 serves_again() { [ "$(backd_pid)" != "$1" ] && host_hushctl list 2>/dev/null | grep -q Connected; }
 # to_guest COUNT: Dom0 pings guest 1, 100 times a second; its number is in $pinging.
 to_guest() {
@@ -163,6 +164,32 @@ kept_over_deaths() {
 }
 
 # A guest that went while no daemon ran: its interface goes when the next one has seen what there is.
+story_keeper_attach() { # killed while the toolstack's script is at work on the interface
+  local host_keeper=yes folder script before index attaching
+  host_up 1 || return 1
+  folder=$(mktemp -d)
+  script=$folder/vif-slow
+  mkfifo "$folder/begun" "$folder/go"
+  printf '#!/bin/bash\n[ "$1" != online ] || { echo >%s; read -r _ <%s; }\nexec /etc/xen/scripts/vif-bridge "$@"\n' "$folder/begun" "$folder/go" >"$script"
+  chmod +x "$script"
+  before=$(backd_pid)
+  host_attach 1 "script=$script" &
+  attaching=$!
+  read -r _ <"$folder/begun"
+  index=$(index_of)
+  kill -KILL "$before"
+  check another-one eventually another_answers "$before"
+  check interface-stays eventually same "$index 2" "$(index_of) $(store read backend/vif/1/0/state)"
+  echo >"$folder/go"
+  wait "$attaching"
+  check attached same $? 0
+  host_front 1 && host_forwards 1
+  check connects same $? 0
+  check ping pings 1 50
+  check detach host_detach 1
+  check no-interface-left eventually not in_netns 0 ip link show vif1.0
+  rm -r "$folder"
+}
 story_keeper_guest_gone() {
   local host_keeper=yes keeper folder
   host_up 2 || return 1
