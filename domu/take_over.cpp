@@ -76,14 +76,21 @@ std::string waited_for(const Nodes& nodes, const std::string& what) {
          " s, it is in state " + std::string(xenstore::name(nodes.backend()));
 }
 
-Result<std::string> wait_for_interface(const KernelNetfront& kernel) {
-  const auto end = Clock::now() + kBackendBound;
-  while (kernel.interface().empty()) {
-    if (Clock::now() > end)
-      return error("the kernel's driver has no interface for it yet, since the back end does not answer it");
+struct Interface {
+  std::string name;
+  unsigned index;
+};
+
+// sysfs shows one before it can be found by its name (register_netdevice() in net/core/dev.c), and udev may
+// give it another one meanwhile.
+Result<Interface> wait_for_interface(const KernelNetfront& kernel) {
+  for (const auto end = Clock::now() + kBackendBound; Clock::now() < end;) {
+    std::string name = kernel.interface();
+    const unsigned index = name.empty() ? 0 : if_nametoindex(name.c_str());
+    if (index != 0) return Interface{std::move(name), index};
     std::this_thread::sleep_for(10ms);  // sysfs tells nobody
   }
-  return kernel.interface();
+  return error("the kernel's driver has no interface for it yet, since the back end does not answer it");
 }
 
 // The kernel drives the vif again: its interface as it was.
@@ -92,11 +99,11 @@ Result<void> furnish_kernels(const KernelNetfront& kernel, const net::InterfaceS
   if (was.name.empty()) return {};
   const auto made = wait_for_interface(kernel);
   if (!made) return error(made.error().text + "; it will come up without the addresses of before");
-  const unsigned index = if_nametoindex(made->c_str());
   net::LinkChange change{.up = {}, .mtu = was.mtu, .mac = {}, .master = {}};
-  if (*made != name) change.name = name;
-  if (auto done = net::change_link(index, change); !done) spdlog::warn("{}: {}", name, done.error().text);
-  for (const auto& line : net::furnish(index, was)) spdlog::warn("{}: {}", name, line);
+  if (made->name != name) change.name = name;
+  if (auto done = net::change_link(made->index, change); !done)
+    spdlog::warn("{}: {}", name, done.error().text);
+  for (const auto& line : net::furnish(made->index, was)) spdlog::warn("{}: {}", name, line);
   return {};
 }
 

@@ -8,6 +8,7 @@ namespace hush::net {
 namespace {
 
 Result<void> apply(nl_sock* socket, unsigned index, rtnl_link* change, const std::string& what) {
+  if (index == 0) return error("no such interface to change", ENODEV);  // libnl-route would abort
   rtnl_link* found = nullptr;
   if (const int rc = rtnl_link_get_kernel(socket, static_cast<int>(index), nullptr, &found); rc < 0)
     return nl_error("look up interface " + std::to_string(index), rc);
@@ -44,6 +45,7 @@ Result<void> change_link(unsigned index, const LinkChange& wanted) {
 }
 
 Result<void> remove_link(unsigned index) {
+  if (index == 0) return {};
   const auto socket = open_netlink();
   if (!socket) return socket.error();
   const Link link{rtnl_link_alloc()};

@@ -18,7 +18,7 @@ struct LinkChange {                      // what is not set stays
   bool operator==(const LinkChange&) const = default;
 };
 
-// index: of the interface; survives a rename.
+// index: of the interface; survives a rename. 0 (what if_nametoindex() has for a name that went) is an error.
 Result<void> change_link(unsigned index, const LinkChange& change);
 
 // No error where it is gone already.

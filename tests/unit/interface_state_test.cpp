@@ -150,6 +150,10 @@ TEST_F(InterfaceStateTest, AnInterfaceThatIsNotThereIsNamed) {
     const auto state = read_interface("none0");
     ASSERT_FALSE(state);
     EXPECT_THAT(state.error().text, HasSubstr("none0"));
+    const auto changed = change_link(if_nametoindex("none0"), {.up = true});
+    ASSERT_FALSE(changed);
+    EXPECT_EQ(changed.error().code, ENODEV);
+    EXPECT_TRUE(remove_link(if_nametoindex("none0")));  // as it is
   });
 }
 
