@@ -44,11 +44,8 @@ wait_node() {
 # A CONFIG-LINE such as 'memory=512' or "vif=['...']" replaces what is written here; "vif=[]" makes a guest without.
 # With hushfront no kernel front end is loaded: /dev/xen/* is there for a program.
 start_guest() {
-  local name=$1 kind=${2:-pv} front=${3:-netfront} number folder=$xenhost_guests/$1 line
+  local name=$1 kind=${2:-pv} front=${3:-netfront} folder=$xenhost_guests/$1 line
   shift $(($# < 3 ? $# : 3))
-  mkdir -p "$folder"
-  number=$(cat "$folder/number" 2>/dev/null || find "$xenhost_guests" -mindepth 1 -maxdepth 1 | wc -l)
-  echo "$number" >"$folder/number"
   declare -A config=(
     [name]="\"$name\"" [type]="\"$kind\"" [kernel]='"/boot/vmlinuz"' [ramdisk]='"/boot/guest.cpio"'
     [memory]=256 [vcpus]=1 [on_crash]='"destroy"' [on_reboot]='"restart"' [on_poweroff]='"destroy"'
@@ -96,7 +93,15 @@ is_another() {
   now=$(xl domid "$1") && [ "$now" != "$2" ]
 }
 
-guest_number() { cat "$xenhost_guests/$1/number"; }
+# Who asks for a guest's number, MAC or address first gives it one.
+guest_number() {
+  local folder=$xenhost_guests/$1
+  if [ ! -e "$folder/number" ]; then
+    mkdir -p "$folder"
+    find "$xenhost_guests" -mindepth 1 -maxdepth 1 | wc -l >"$folder/number"
+  fi
+  cat "$folder/number"
+}
 guest_mac() { printf '00:16:3e:00:00:%02x\n' "$(($(guest_number "$1") + 1))"; }
 guest_ip() { echo "10.7.0.$(($(guest_number "$1") + 1))"; }
 
