@@ -170,6 +170,7 @@ story_keeper_attach() { # killed while the toolstack's script is at work on the 
   folder=$(mktemp -d)
   script=$folder/vif-slow
   mkfifo "$folder/begun" "$folder/go"
+  # shellcheck disable=SC2016 # expanded by that script
   printf '#!/bin/bash\n[ "$1" != online ] || { echo >%s; read -r _ <%s; }\nexec /etc/xen/scripts/vif-bridge "$@"\n' "$folder/begun" "$folder/go" >"$script"
   chmod +x "$script"
   before=$(backd_pid)
