@@ -107,3 +107,31 @@ said_often() { [ "$(said "$2")" -ge "$1" ]; }
 # All of hush-backd's: a connection has its own and the library's for watches, whose name is that of who began it.
 backd_threads() { find /proc/"$(cat "$host_pids/backd")"/task -mindepth 1 -maxdepth 1 | wc -l; }
 same_threads() { [ "$(backd_threads)" = "$1" ]; }
+
+# Its own program takes its place (xenstore-control live-update): connections, watches and nodes go over.
+story_store_is_updated() {
+  local host_path
+  for host_path in netif auto; do store_is_updated "$host_path" || return 1; done
+}
+store_is_updated() {
+  local name=$1 pinging round memory
+  host_up 2 || return 1
+  host_guest 1 || return 1
+  keep_pinging || return 1
+  for round in 1 2; do
+    memory=$(store_memory)
+    check "$name-updated-$round" in_domain 0 xenstore-control live-update -t 10 "$(readlink "/proc/$(cat "$SIMXEN_DIR/store.pid")/exe")"
+    check "$name-is-another-program-$round" not same "$memory" "$(store_memory)"
+    check "$name-goes-on-$round" fifty_more_answers
+    check "$name-settings-hold-$round" host_hushctl set rate "1250000$round,50000" --vif vif1.0
+    check "$name-watches-do-$round" host_wait backd "vif1.0: limited to 1250000$round bytes"
+  done
+  check "$name-a-new-guest-is-served" host_guest 2
+  check "$name-nothing-is-said-of-it" not grep -q "xenstored" "$host_logs/backd.log"
+  kill -INT "$pinging"
+  wait "$pinging"
+  check "$name-no-ping-lost" [ "$(unanswered)" -le 1 ] # the last one may be on its way
+  check "$name-guest-saw-nothing" saw_nothing
+}
+# Where an exec has put its stack: another place each time.
+store_memory() { grep stack "/proc/$(cat "$SIMXEN_DIR/store.pid")/maps"; }
