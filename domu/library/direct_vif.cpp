@@ -86,13 +86,15 @@ Result<void> DirectVif::listen_to(int fd) {
 }
 
 // Before the channel is unbound, and before there is a new one.
-void DirectVif::notice_restore() {
+bool DirectVif::notice_restore() {
   const std::string restored = self_->restored(*store_);
-  if (restored.empty()) return;
+  if (restored.empty()) return false;
   say(domu::Handshake::Weight::info, restored);
-  if (!rings_) return;
-  rings_->leave_channel();
-  set_channels_aside();
+  if (rings_) {
+    rings_->leave_channel();
+    set_channels_aside();
+  }
+  return true;
 }
 
 // Taken off first: with the keeper's copy of it a closed descriptor would stay in the set, out of reach.
@@ -107,7 +109,7 @@ void DirectVif::say(domu::Handshake::Weight, const std::string& text) {
 }
 
 Result<void> DirectVif::connect(const xenstore::FrontendSettings& settings) {
-  notice_restore();
+  (void)notice_restore();
   const auto attempt = [&]() -> Result<void> {
     if (channels_.dead()) set_channels_aside();
     if (channels_.dead()) return error("no event channels but those of before the restore");
@@ -200,7 +202,7 @@ Result<void> DirectVif::serve_netif(const xenstore::FrontendSettings& settings) 
 void DirectVif::disconnect() {
   if (area_) sleeps_ = area_->sleeps();
   up_.reset();
-  if (rings_) notice_restore();
+  if (rings_) (void)notice_restore();
   rings_.reset();  // first: no event is sent by what is taken back
   area_.reset();
   netif_.reset();
@@ -240,6 +242,8 @@ void DirectVif::judge_link() {
   if (!refused_.empty()) why = "the back end does not take the area: " + std::exchange(refused_, {});
   if (up_ && !up_->fault().empty()) why = up_->fault();
   if (why.empty() || !rings_) return;
+  // The back end wrote on while the guest's memory was saved, page after page: what is there now is no lie.
+  if (notice_restore()) return handshake_->lose();
   say(domu::Handshake::Weight::error, "cut off: " + why);
   barred_for_ = why;
   handshake_->cut_off(why);

@@ -117,7 +117,7 @@ class DirectVif final : private domu::Handshake::Owner {
   DirectVif(Options options, xen::GrantShare shares, xen::EventChannels channels);
   Result<void> begin();
   [[nodiscard]] Result<void> listen_to(int fd);
-  void notice_restore();
+  bool notice_restore();
   void set_channels_aside();
   [[nodiscard]] bool may_use_netif() const { return !options_.area_only && !options_.offloads; }
   Result<void> offer_area(const xenstore::FrontendSettings& settings);

@@ -194,6 +194,12 @@ void Handshake::start_over() {
   if (write_state(XenbusState::closing)) update();
 }
 
+void Handshake::lose() {
+  if (!held_) return;
+  disconnect();
+  update();
+}
+
 void Handshake::forgive() {
   barred_ = false;
   if (std::exchange(accused_, false)) (void)store_.view().remove(error_node());

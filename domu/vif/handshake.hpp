@@ -57,6 +57,9 @@ class Handshake {
   void cut_off(const std::string& why);
   // The connection is lost on this side; another one is made.
   void start_over();
+  // The connection went with the domain that this guest was: nobody is told, and the device is looked at
+  // anew.
+  void lose();
   // Takes leave of the back end, as far as it answers; then gone() holds and on_gone is called. Nothing is
   // started over after this.
   void leave(std::function<void()> on_gone);

@@ -44,6 +44,7 @@ Worker& Guest::least_loaded() {
 void Guest::notice_restore() {
   const std::string restored = self.restored(store);
   if (restored.empty()) return;
+  ++restores;
   spdlog::info("{}", restored);
   for (const Worker& worker : workers) {
     auto done = worker.thread->call([&worker] { return worker.thread->begin_anew(); });
@@ -125,6 +126,7 @@ std::vector<std::string> Vif::thread_names() const {
 
 Result<void> Vif::connect(const xenstore::FrontendSettings& settings) {
   guest_.notice_restore();
+  restores_ = guest_.restores;
   if (!tap_.is_open())
     if (auto made = make_tap(); !made) return made;
   auto backend = xenstore::read_backend_features(guest_.store.view(), settings.backend);
@@ -401,6 +403,9 @@ void Vif::cut_off(std::size_t queue, Fault fault, const std::string& why) {
     tap_.close();
     return handshake_->start_over();
   }
+  // The back end wrote on while the guest's memory was saved, page after page: what is there now is no lie.
+  guest_.notice_restore();
+  if (restores_ != guest_.restores) return handshake_->lose();
   const std::string reason = queues_.size() == 1 ? why : "queue " + std::to_string(queue) + ": " + why;
   spdlog::error("{}: cut off: {}", name_, reason);
   fault_ = fault;

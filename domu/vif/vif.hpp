@@ -34,6 +34,7 @@ struct Guest {
   std::vector<Worker> workers;  // at least one
   poll::Time wake_cost;         // of a sleep and a wake-up on this machine
   OwnDomain self;
+  std::uint64_t restores = 0;  // of this guest, that were noticed
 
   [[nodiscard]] Worker& least_loaded();
   // Before event channels are unbound or made: those of a guest that was restored are dead, and are left to
@@ -132,6 +133,7 @@ class Vif final : private Handshake::Owner {
   std::vector<std::string> complaints_;  // of bad settings, as they were said
   Fault fault_ = Fault::none;
   std::uint64_t connects_ = 0;
+  std::uint64_t restores_ = 0;                                  // of the guest, before it connected
   bool on_area_ = false;                                        // while serving: the areas are in use
   bool netif_next_ = false;                                     // the next connection offers no areas
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for faults on their way

@@ -118,6 +118,22 @@ TEST_F(LibraryRestored, WithTheWordOfItsNewLifeWritten) {
   expect_frames_and_events();
 }
 
+// The area as it was in the middle of a write, since the pages of a guest are saved one after the other: no
+// lie of the back end that is there now.
+TEST_F(LibraryRestored, WhatItsMemoryHasNowIsNoLie) {
+  connect();
+  restore();
+  page_->guest_rx.produced.store(3, std::memory_order_seq_cst);  // where no record can end
+  area::Frame frame;
+  ASSERT_FALSE(link().peek(frame));
+  vif_->step();
+  EXPECT_EQ(log_.find("cut off"), std::string::npos) << log_;
+  EXPECT_EQ(vif_->state(), DirectVif::State::waiting);
+  EXPECT_FALSE(is_open(handle_)) << "the keeper has it";
+  accept();
+  expect_frames_and_events();
+}
+
 TEST_F(LibraryRestored, ByTheRingsOfNetif) {
   back("feature-hush-area", "0");
   open();
