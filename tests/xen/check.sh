@@ -54,10 +54,7 @@ need() { check "$@" || finish; }
 # makes a successor for one that was just killed, of the same name and after the list was read.
 clear_up() {
   local id
-  if [ -n "${backd:-}" ] && backd_alive 2>/dev/null; then
-    kill -KILL "$backd"
-    wait "$backd" 2>/dev/null
-  fi
+  if [ -n "${backd:-}" ] && backd_alive 2>/dev/null; then kill_backd; fi
   pkill -f '(^|/)xl create '
   xl list | awk 'NR > 2 { print $2 }' | while read -r id; do xl destroy "$id"; done
 }
@@ -155,6 +152,11 @@ start_backd() {
 
 backd_alive() { kill -0 "$backd"; }
 backd_ended() { ! backd_alive; }
+
+kill_backd() {
+  kill -KILL "$backd"
+  wait "$backd" 2>/dev/null
+}
 
 stop_backd() {
   local status

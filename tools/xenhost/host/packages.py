@@ -3,9 +3,12 @@ import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from .say import Trouble, step
 
+# The packages' files, in its folder "packages", and the images that were built of them.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hushring/xenhost"
 # What Dom0 is made of. apt adds what these depend on.
 DOM0 = """xen-hypervisor-4.17-amd64 linux-image-amd64 xen-utils-4.17 xenstore-utils base-passwd bash dash coreutils
           util-linux bsdutils mount libc-bin hostname ncurses-base diffutils tar gzip grep sed mawk findutils procps
