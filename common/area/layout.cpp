@@ -6,13 +6,18 @@
 namespace hush::area {
 namespace {
 
+constexpr bool all_zero(const auto& words) {
+  return std::ranges::all_of(words, [](std::uint32_t word) { return word == 0; });
+}
+
 constexpr bool max_frame_is_sound(std::uint32_t max_frame, std::uint32_t ring) {
   return max_frame >= kLeastMaxFrame && max_frame <= std::min(kMaxFrame, max_frame_of(ring));
 }
 
 }  // namespace
 
-std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages, std::uint32_t max_pages) {
+std::optional<std::string_view> refusal(const Header& header, const Rest& rest, std::uint32_t pages,
+                                        std::uint32_t max_pages) {
   if (header.magic != kMagic) return "the header page has no area's magic";
   if (header.version != kVersion) return "the header page has another version than was agreed";
   if (header.generation == 0) return "generation 0";
@@ -32,8 +37,7 @@ std::optional<std::string_view> refusal(const Header& header, std::uint32_t page
   for (std::uint32_t i = 0; i < kMaxIndexPages; ++i)
     if (i < header.index_pages ? header.index_grefs[i] < kFirstGref : header.index_grefs[i] != 0)
       return "an index page's gref is missing, reserved or left over";
-  if (std::ranges::any_of(header.reserved, [](std::uint32_t word) { return word != 0; }))
-    return "bytes that must be 0 are not";
+  if (!all_zero(header.reserved) || !all_zero(rest)) return "bytes that must be 0 are not";
   return std::nullopt;
 }
 

@@ -39,12 +39,17 @@ struct Header {
 };
 static_assert(sizeof(Header) == 1024 && shm::WirePod<Header>);
 
+// What follows all of that.
+using Rest = std::array<std::uint32_t, 448>;
+
 struct HeaderPage {
   shm::SharedSlot<sizeof(Header)> header;
   SharedWords guest_tx, guest_rx;
   alignas(128) shm::SharedByte front_lives;  // 1; cleared by the front end's kernel
   alignas(128) shm::SharedByte back_lives;
+  alignas(128) shm::SharedSlot<sizeof(Rest)> rest;  // 0
 };
+static_assert(offsetof(HeaderPage, rest) == 2304 && sizeof(HeaderPage) == kPageSize);
 static_assert(offsetof(HeaderPage, guest_tx) == 1024 && offsetof(HeaderPage, guest_rx) == 1536);
 static_assert(offsetof(HeaderPage, front_lives) == 2048 && offsetof(HeaderPage, back_lives) == 2176);
 
@@ -142,10 +147,10 @@ constexpr Header header_after(const Header& now, std::uint32_t generation, Sizes
   return header;
 }
 
-// Why a back end does not take an area with this header (a private copy); nullopt: it does. pages: what
+// Why a back end does not take an area with this header (private copies); nullopt: it does. pages: what
 // xenstore says; max_pages: what this back end allows a queue.
-[[nodiscard]] std::optional<std::string_view> refusal(const Header& header, std::uint32_t pages,
-                                                      std::uint32_t max_pages);
+[[nodiscard]] std::optional<std::string_view> refusal(const Header& header, const Rest& rest,
+                                                      std::uint32_t pages, std::uint32_t max_pages);
 
 // Why an area that is none of the above may not take the place of `now`; nullopt: it may. generation: what
 // the front end's key says. advised: at most so long.

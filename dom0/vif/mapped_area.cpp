@@ -37,7 +37,8 @@ Result<MappedArea> MappedArea::map(xen::GrantTable& grants, DomId peer, const xe
   if (!page) return page.error();
   area.header_page_ = std::move(*page);
   area.header_ = area.page().header.take<area::Header>();
-  if (const auto why = area::refusal(area.header_, address.pages, max_pages))
+  if (const auto why =
+          area::refusal(area.header_, area.page().rest.take<area::Rest>(), address.pages, max_pages))
     return error(std::string(*why), EINVAL);
   if (const auto why = judge(area.header_)) return error(std::string(*why), EINVAL);
   auto grefs = read_index(grants, peer, area.header_);

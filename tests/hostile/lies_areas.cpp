@@ -78,6 +78,12 @@ Lies area_lies() {
        offered([](ForgedArea& a) { a.header.generation = 2; })},
       {"area-reserved-bytes", refused, "bytes that must be 0 are not", "",
        offered([](ForgedArea& a) { a.header.reserved.back() = 1; })},
+      {"area-rest-of-its-page", refused, "bytes that must be 0 are not", "area-rest-unchecked",
+       offered([](ForgedArea& a) {
+         area::Rest rest{};
+         rest.back() = 1;
+         a.page().rest.put(rest);
+       })},
       {"area-index-gref-bad", refused, "map 1 grants", "",
        offered([](ForgedArea& a) { a.header.index_grefs[0] = kBadGref; })},
       {"area-index-gref-missing", refused, "an index page's gref is missing", "",

@@ -23,7 +23,7 @@ TEST(AreaLayout, WhatIsMadeIsTaken) {
   EXPECT_EQ(header.pages, kPages);
   EXPECT_EQ(header.index_pages, 1U);
   EXPECT_EQ(header.guest_tx_max_frame, kMaxFrame);
-  EXPECT_EQ(refusal(header, kPages, kPages), std::nullopt);
+  EXPECT_EQ(refusal(header, {}, kPages, kPages), std::nullopt);
 }
 
 TEST(AreaLayout, TheLargestAndTheSmallest) {
@@ -31,12 +31,12 @@ TEST(AreaLayout, TheLargestAndTheSmallest) {
   EXPECT_EQ(largest.index_pages, 16U);
   EXPECT_EQ(largest.pages, 16'401U);
   std::iota(largest.index_grefs.begin(), largest.index_grefs.end(), 8U);
-  EXPECT_EQ(refusal(largest, 16'401, 16'401), std::nullopt);
+  EXPECT_EQ(refusal(largest, {}, 16'401, 16'401), std::nullopt);
   Header smallest = header_of(7, kMinRing, kMinRing);
   EXPECT_EQ(smallest.pages, 4U);
   EXPECT_EQ(smallest.guest_tx_max_frame, 2032U);
   smallest.index_grefs[0] = 8;
-  EXPECT_EQ(refusal(smallest, 4, 4), std::nullopt);
+  EXPECT_EQ(refusal(smallest, {}, 4, 4), std::nullopt);
 }
 
 TEST(AreaLayout, EachLieIsRefused) {
@@ -65,11 +65,16 @@ TEST(AreaLayout, EachLieIsRefused) {
   for (const auto& [what, change] : lies) {
     Header header = sound();
     change(header);
-    const auto refused = refusal(header, kPages, kPages);
+    const auto refused = refusal(header, {}, kPages, kPages);
     ASSERT_TRUE(refused) << what;
     EXPECT_NE(refused->find(what), std::string_view::npos) << "wanted: " << what << ", got: " << *refused;
   }
-  EXPECT_EQ(refusal(sound(), kPages, kPages - 1), "more pages than this back end allows");
+  for (const std::size_t at : {0, 200, 447}) {
+    Rest rest{};
+    rest[at] = 1;
+    EXPECT_EQ(refusal(sound(), rest, kPages, kPages), "bytes that must be 0 are not") << at;
+  }
+  EXPECT_EQ(refusal(sound(), {}, kPages, kPages - 1), "more pages than this back end allows");
 }
 
 TEST(AreaLayout, AGrefIsNamedOnce) {

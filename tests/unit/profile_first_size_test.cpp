@@ -148,7 +148,7 @@ RC_GTEST_PROP(FirstSize, WhatIsAdvisedIsAlwaysAnAreaWithinTheLimits, ()) {
     RC_ASSERT(std::has_single_bit(bytes) && bytes >= limits.least_ring && bytes <= limits.most_ring);
   auto header = area::header_of(1, size.guest_tx, size.guest_rx);
   std::fill_n(header.index_grefs.begin(), header.index_pages, area::kFirstGref);
-  RC_ASSERT(!area::refusal(header, header.pages, limits.most_pages));
+  RC_ASSERT(!area::refusal(header, {}, header.pages, limits.most_pages));
 }
 
 TEST(Profile, TheDayOfAVifIsOnePeakWhateverTheOrder) {

@@ -67,8 +67,8 @@ class Library : public ::testing::Test {
         xen_.shared_page(static_cast<std::uint32_t>(std::stoul(front("hush-area-ref")))));
     ASSERT_NE(page_, nullptr);
     const auto header = page_->header.take<area::Header>();
-    ASSERT_FALSE(
-        area::refusal(header, static_cast<std::uint32_t>(std::stoul(front("hush-area-pages"))), 100));
+    ASSERT_FALSE(area::refusal(header, page_->rest.take<area::Rest>(),
+                               static_cast<std::uint32_t>(std::stoul(front("hush-area-pages"))), 100));
     std::array<std::uint32_t, 2> grefs{};
     std::memcpy(grefs.data(), xen_.shared_page(header.index_grefs[0]), sizeof grefs);
     void* const rings = xen_.shared_page(grefs[0]);

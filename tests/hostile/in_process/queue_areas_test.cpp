@@ -283,6 +283,17 @@ TEST_F(BackAreas, EachLieIsRefusedByItsReason) {
   }
 }
 
+TEST_F(BackAreas, TheRestOfTheHeaderPageIs0) {
+  ASSERT_TRUE(areas_->advise(kLonger));
+  next_ = make(area::header_after(first_.header, 2, kLonger));
+  area::Rest rest{};
+  rest.back() = 1;
+  next_.view.page->rest.put(rest);
+  offer_text("2 " + std::to_string(next_.gref) + " " + std::to_string(next_.header.pages));
+  EXPECT_EQ(answer(), "2 refused bytes that must be 0 are not");
+  EXPECT_EQ(xen_.maps(), maps_);
+}
+
 TEST_F(BackAreas, EachStepOfTheMappingMayFail) {
   bool mapped = false;
   for (std::uint32_t n = 0; n < 20 && !mapped; ++n) {
