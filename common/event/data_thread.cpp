@@ -167,8 +167,9 @@ void DataThread::run() {
       loop_.run_one();
       continue;
     }
-    round();
-    if (turns_ < pace_.turns() && !in_turn_.empty()) continue;
+    // Not asked in between whether it is to end: that takes a mutex of the loop's, longer than a turn.
+    do round();
+    while (turns_ < pace_.turns() && !in_turn_.empty());
     turns_ = 0;
     pace_.looks(Clock::now());
     for (int i = 0; i < kHandlersPerLook && loop_.poll_one() > 0; ++i) {
