@@ -1,6 +1,7 @@
 // A direction of an area as two types, one for each end (README.md, sections 4 to 6).
 //
 //   producer:  reserve() -> write the frame in place -> commit() ... publish() -> notify if true
+//              more is to come: publish_more() -> notify if true; publish() where untold() and nothing came
 //              no room: publish(), then wait_for_room(): true -> sleep, and awake() afterwards
 //   consumer:  peek() -> read the frame in place ... release() -> notify if true
 //              nothing: may_sleep(): true -> sleep, and awake() afterwards
@@ -94,13 +95,26 @@ class Producer {
   // Makes every commit() visible. True: the consumer sleeps, and is to be sent one event.
   [[nodiscard]] bool publish() {
     published_ = produced_;
+    untold_ = false;
     words_->produced.store(produced_, std::memory_order_seq_cst);
     return bell_.rings(words_->mode.load(std::memory_order_seq_cst));
   }
+  // The same where more is to come: without the full fence, which waits for what the other processor still
+  // has of the ring, and takes more time than a burst of short frames. A consumer that falls asleep at this
+  // very moment is missed. So publish() is due before this end waits for anything or turns to what takes
+  // long.
+  [[nodiscard]] bool publish_more() {
+    published_ = produced_;
+    untold_ = true;
+    words_->produced.store(produced_, std::memory_order_release);
+    return bell_.rings(words_->mode.load(std::memory_order_relaxed));
+  }
   [[nodiscard]] bool unpublished() const { return published_ != produced_; }
+  // What was published last, was so by publish_more().
+  [[nodiscard]] bool untold() const { return untold_; }
 
-  // reserve(length) gave null, and everything is published. True: an event will come once there may be room.
-  // False: there is room already, or a fault.
+  // reserve(length) gave null, and everything is published and told. True: an event will come once there may
+  // be room. False: there is room already, or a fault.
   [[nodiscard]] bool wait_for_room(std::uint32_t length) {
     words_->room.store(sleeps_.next(), std::memory_order_seq_cst);
     consumed_seen(words_->consumed.load(std::memory_order_seq_cst));
@@ -165,6 +179,7 @@ class Producer {
   SleepNumbers sleeps_;
   Doorbell bell_;
   Fault fault_ = Fault::none;
+  bool untold_ = false;
 };
 
 // A frame in the ring: its header as it was copied and checked, and its bytes in place, which the peer may

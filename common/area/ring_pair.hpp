@@ -89,11 +89,14 @@ class RingPairOf {
     }
     return in.release();
   }
+  // After each batch: more may come with the next turn.
   [[nodiscard]] bool publish() {
     if (keeper_) keeper_->put(out.position());
     HUSH_STEP("area-rx-kept");
-    return out.publish();
+    return out.publish_more();
   }
+  // Once nothing came with a turn. True: as publish().
+  [[nodiscard]] bool tell() { return out.untold() && out.publish(); }
   [[nodiscard]] bool may_sleep() {
     if (keeper_) keeper_->sleeps(in.next_sleep());
     HUSH_STEP("area-sleep-kept");

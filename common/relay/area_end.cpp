@@ -182,8 +182,17 @@ void AreaEnd::settle(const Exchange& exchange) {
     HUSH_STEP("area-rx-published");
     if (asleep) thread_.notify(out_port_);
     HUSH_STEP("area-rx-told");
+  } else {
+    tell();
   }
   count_drops(counters_.out, exchange.given);
+}
+
+// What was published in the turns before, to a peer that fell asleep at that moment.
+void AreaEnd::tell() {
+  if (!rings_.tell()) return;
+  counters_.out.notifies_sent.add();
+  thread_.notify(out_port_);
 }
 
 bool AreaEnd::ended_by_fault() {

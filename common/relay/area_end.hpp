@@ -95,6 +95,7 @@ class AreaEnd final : private event::Served {
   bool rest() override;
   void stay_awake();
   void settle(const Exchange& exchange);
+  void tell();
   void count_demand(const Exchange& exchange);
   [[nodiscard]] bool cross();
   [[nodiscard]] bool ended_by_fault();

@@ -91,6 +91,7 @@ void AreaLink::awake() {
 
 void AreaLink::tick(Clock::time_point now) {
   bell_.tick(now);
+  tell();
   // Nothing but the SWITCH is in hand: an application that polls may release only where it was given
   // something.
   if (rings_.in.switched() && received_.packets == 0)

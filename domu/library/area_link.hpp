@@ -31,12 +31,13 @@ class AreaLink {
     sent_.passed(record.length);
   }
   void publish() {
-    if (!rings_.out.unpublished()) return;
-    relay::count_batch(counters_.out, std::exchange(sent_, {}));
-    const bool asleep = rings_.out.publish();
-    (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
-    if (asleep) [[unlikely]]
-      notify();
+    if (rings_.out.unpublished())
+      published(rings_.out.publish());
+    else
+      tell();
+  }
+  void publish_more() {
+    if (rings_.out.unpublished()) published(rings_.out.publish_more());
   }
   [[nodiscard]] std::uint32_t unconsumed() {
     rings_.out.look();
@@ -53,6 +54,7 @@ class AreaLink {
       }
       received_.drop(relay::Drop::bad_offload);
     }
+    tell();
     return false;
   }
   void release() {
@@ -113,6 +115,21 @@ class AreaLink {
   [[nodiscard]] std::optional<Clock::time_point> due() const;
 
   void notify() { bell_.ring(); }
+  // A batch is visible. asleep: the other end is to be sent an event for it.
+  void published(bool asleep) {
+    relay::count_batch(counters_.out, std::exchange(sent_, {}));
+    (asleep ? counters_.out.notifies_sent : counters_.out.notifies_saved).add();
+    if (asleep) [[unlikely]]
+      notify();
+  }
+  // What publish_more() has left open.
+  void tell() {
+    if (!rings_.out.untold()) [[likely]]
+      return;
+    if (!rings_.out.publish()) return;
+    counters_.out.notifies_sent.add();
+    notify();
+  }
   void look_for_switch();
   void watch(Clock::time_point now);
   void move(const area::View& next);

@@ -7,8 +7,8 @@
 //   receive:  while (link.peek(frame)) { read frame.bytes }
 //             link.release();      // gives the room of all of them back at once
 //
-// Cost: no call takes a lock, allocates, or waits. publish() and release() make a system call (an event) only
-// where the other end sleeps, or waits for room; the others never make one.
+// Cost: no call takes a lock, allocates, or waits. publish(), publish_more() and release() make a system call
+// (an event) only where the other end sleeps, or waits for room; the others never make one.
 //
 // The other end is not trusted. Each index, record header and response is read once, checked and used from
 // the copy; a lie ends the connection (DirectVif says so), and until then nothing is given or taken any more.
@@ -55,6 +55,11 @@ class Link {
   void commit(const area::Record& record) { area_ ? area_->commit(record) : netif_->commit(record); }
   // Makes every frame committed so far visible, and wakes the other end if it sleeps.
   void publish() { area_ ? area_->publish() : netif_->publish(); }
+  // The same where more is to be sent at once, and some ten times cheaper for short frames: an end that falls
+  // asleep at this very moment is woken only by what is called next of publish(), publish_more(), a peek()
+  // that finds nothing, and step() and wait() of the DirectVif. So not for the last burst before the
+  // application turns to something else, nor before it waits for room. (By netif: publish().)
+  void publish_more() { area_ ? area_->publish_more() : netif_->publish(); }
   // Bytes that are published and that the other end has not released now: records and all, or whole pages.
   [[nodiscard]] std::uint32_t unconsumed() { return area_ ? area_->unconsumed() : netif_->unconsumed(); }
 

@@ -16,10 +16,12 @@
  *   -DSTALE=n      up to n times the consumer says that it polls, and does not
  *   -DSTALL        the progress rule of section 7, by which the producer also looks for room itself; it must not be
  *                  needed more often than something was lost or stale
+ *   -DMORE         the producer may publish without a fence where more is to come, and looks with one before it rests
  *   -DLOOKS_AT_START  an end that starts looks at the other's word, as after a publication or a release
  *
  * What is broken, to be found:
  *   -DPUBLISH_UNFENCED -DSLEEP_UNFENCED -DROOM_UNFENCED -DRELEASE_UNFENCED   a full fence of section 5 is missing
+ *   -DUNTOLD                                    -DMORE, and rests without that look
  *   -DNO_SECOND_LOOK -DNO_SECOND_LOOK_ROOM      to sleep without looking again
  *   -DLOOK_BEFORE_SLEEP                         to look again before the word is written
  *   -DFLAG                                      1 and no number: an event for each look that sees it
@@ -142,9 +144,15 @@ byte c_read;              /* units taken */
 /* An atomic is at most one access to what others see, with the private steps around it. */
 active proctype producer() {
   byte produced, consumed, rung, told, word;
+#ifdef MORE
+  bool untold;
+#endif
 life:
   {
     atomic {
+#ifdef MORE
+      untold = false;
+#endif
       produced = published; consumed = memory[CONSUMED]; rung = 0; told = 0; word = 0; p_waits = false;
       p_event = false; /* one that came while nobody was there */
       p_began = p_sleeps
@@ -161,7 +169,12 @@ next:
 #endif
       :: p_wants == 0 && produced + 1 < UNITS -> p_wants = 2
       :: p_wants == 0 && produced == UNITS && published != produced -> goto publish
+#if defined(MORE) && !defined(UNTOLD)
+      :: p_wants == 0 && produced == UNITS && published == produced && untold -> goto tell
+      :: p_wants == 0 && produced == UNITS && published == produced && !untold -> goto done
+#else
       :: p_wants == 0 && produced == UNITS && published == produced -> goto done
+#endif
       :: p_wants != 0
       fi;
       if
@@ -175,6 +188,9 @@ next:
          :: goto next /* published with a later one */
          fi
       :: free_after(consumed) < p_wants && published != produced -> goto publish
+#if defined(MORE) && !defined(UNTOLD)
+      :: free_after(consumed) < p_wants && published == produced && untold -> goto tell
+#endif
       :: else
       fi
     }
@@ -213,10 +229,34 @@ end_waits:
     goto next;
 
 publish:
-    atomic { nfull(p_stores) -> published = produced; p_stores!PRODUCED,produced }
+    atomic { nfull(p_stores) -> published = produced; p_stores!PRODUCED,produced;
+#ifdef MORE
+      if
+      :: untold = true
+      :: goto tell
+      fi
+#endif
+    }
+#ifdef MORE
+    atomic { /* publish_more: a look, before that store may have arrived */
+      word = memory[MODE];
+      rings(word, c_began, told);
+      if
+      :: word == 0 -> goto next
+      :: else -> word = 0
+      fi
+    }
+    send_to_consumer();
+    goto next;
+
+tell:
+#endif
     atomic {
 #ifndef PUBLISH_UNFENCED
       P_FENCE ->
+#endif
+#ifdef MORE
+      untold = false;
 #endif
       word = memory[MODE];
       rings(word, c_began, told);

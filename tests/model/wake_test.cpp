@@ -21,23 +21,25 @@ struct Direction {
 
 constexpr std::uint32_t kFrame = 16;  // a record of 32 bytes
 
-// Sends that many frames, each published by itself, and sleeps for room.
+// Sends that many frames, each published by itself, and sleeps for room. more: where it is not to tell of
+// each at once.
 template <class Shared>
-void produce(Shared& shared, area::Producer<Word>& producer, int frames) {
+void produce(Shared& shared, area::Producer<Word>& producer, int frames, bool more = false) {
   while (frames > 0) {
     if (producer.reserve(kFrame)) {
       producer.commit({.length = kFrame});
-      if (producer.publish()) shared.to_consumer.send();
+      if (more ? producer.publish_more() : producer.publish()) shared.to_consumer.send();
       --frames;
     } else if (producer.fault() != area::Fault::none) {
       return;
     } else {
-      if (producer.unpublished() && producer.publish()) shared.to_consumer.send();
+      if ((producer.unpublished() || producer.untold()) && producer.publish()) shared.to_consumer.send();
       if (!producer.wait_for_room(kFrame)) continue;
       shared.to_producer.wait();
       producer.awake();
     }
   }
+  if (producer.untold() && producer.publish()) shared.to_consumer.send();
 }
 // Takes that many frames, and sleeps for each that is not there.
 template <class Shared>
@@ -58,11 +60,11 @@ void consume(Shared& shared, area::Consumer<Word>& consumer, int frames) {
 }
 
 template <std::uint32_t Size>
-Threads pair_of(int frames) {
+Threads pair_of(int frames, bool more = false) {
   auto shared = std::make_shared<Direction<Size>>();
   return {[=] {
             area::Producer<Word> producer(shared->words, shared->ring, area::max_frame_of(Size));
-            produce(*shared, producer, frames);
+            produce(*shared, producer, frames, more);
           },
           [=] {
             area::Consumer<Word> consumer(shared->words, shared->ring, area::max_frame_of(Size));
@@ -86,6 +88,14 @@ TEST_P(Wake, AConsumerThatSleepsIsWoken) {
 // One frame fills this ring, so that each end waits for the other.
 TEST_P(Wake, AProducerThatWaitsForRoomIsWoken) {
   expect_no_hang([] { return pair_of<64>(3); });
+}
+
+// Several frames become visible before the producer looks with a fence, and it must look before it rests.
+TEST_P(Wake, AConsumerThatFallsAsleepInAStreamIsWoken) {
+  expect_no_hang([] { return pair_of<1024>(3, true); });
+}
+TEST_P(Wake, AProducerInAStreamThatWaitsForRoomIsWoken) {
+  expect_no_hang([] { return pair_of<64>(2, true); });
 }
 
 // The consumer is killed in its sleep and starts anew: the numbers go on, and the producer must not take the

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 
 #include "tests/support/fake_xen/world.hpp"
 #include "tests/support/own_area.hpp"
@@ -25,12 +26,14 @@ class CountingPort final : public Port {
       exchange.taken.passed(frame.record.length);
       ++taken;
     }
+    if (to_give == 0 && when_idle) when_idle();
     for (; to_give > 0 && exchange.out.reserve(60); --to_give) {
       exchange.out.commit({.length = 60});
       exchange.given.passed(60);
     }
   }
   std::atomic<int> taken = 0, to_give = 0;
+  std::function<void()> when_idle;
 };
 
 class AreaEnds : public ::testing::Test {
@@ -102,6 +105,20 @@ TEST_F(AreaEnds, WhoFollowsTellsEvenOneThatPolls) {
   kick();
   ASSERT_TRUE(eventually([&] { return front.in.peek(frame); })) << "in the next area";
   EXPECT_EQ(faults_, 0);
+}
+
+// A peer that falls asleep at the very moment at which a frame becomes visible: its word is not seen with
+// that.
+TEST_F(AreaEnds, WhoFallsAsleepDuringABatchIsToldWithTheNextTurn) {
+  const area::View view = first_.view();
+  counting_.when_idle = [&view] {
+    if (view.page->guest_rx.produced.load(std::memory_order_relaxed) != 0)
+      view.page->guest_rx.mode.store(1, std::memory_order_relaxed);
+  };
+  counting_.to_give = 1;
+  begin(area::back_side(view));
+  thread_->call([&] { end_->set_polling({.mode = poll::Mode::poll}); });
+  EXPECT_TRUE(eventually([&] { return counters_.out.notifies_sent.get() == 1; })) << "though it never rests";
 }
 
 TEST_F(AreaEnds, AFrameBehindASwitchEndsItsConnection) {

@@ -104,6 +104,37 @@ TEST_F(Library, ASleepingBackEndIsTold) {
   EXPECT_EQ(vif_->counters().out.notifies_sent.get(), 1U);
 }
 
+// An end that falls asleep while more is to come is woken by whatever the application calls next.
+TEST_F(Library, WhatFollowsPublishMoreTells) {
+  connect();
+  area::Frame frame;
+  const std::function<void()> calls[] = {[&] { link().publish(); }, [&] { EXPECT_FALSE(link().peek(frame)); },
+                                         [&] { vif_->step(); }, [&] { (void)vif_->may_wait(); }};
+  std::uint32_t sleep = 0;
+  for (const auto& call : calls) {
+    page_->guest_tx.mode.store(0, std::memory_order_seq_cst);
+    ASSERT_NE(link().reserve(60), nullptr);
+    link().commit({.length = 60});
+    const auto before = xen_.notifies();
+    link().publish_more();
+    EXPECT_TRUE(in_->peek(frame)) << "visible at once";
+    EXPECT_EQ(xen_.notifies(), before);
+    page_->guest_tx.mode.store(++sleep, std::memory_order_seq_cst);
+    call();
+    EXPECT_EQ(xen_.notifies(), before + 1) << "call " << sleep;
+    call();
+    EXPECT_EQ(xen_.notifies(), before + 1) << "once, call " << sleep;
+    vif_->step();
+  }
+  // One that has slept for a while is seen at once.
+  page_->guest_tx.mode.store(++sleep, std::memory_order_seq_cst);
+  ASSERT_NE(link().reserve(60), nullptr);
+  link().commit({.length = 60});
+  const auto before = xen_.notifies();
+  link().publish_more();
+  EXPECT_EQ(xen_.notifies(), before + 1);
+}
+
 TEST_F(Library, AnEventThatCannotBeSentIsOwed) {
   connect();
   page_->guest_tx.mode.store(17, std::memory_order_seq_cst);

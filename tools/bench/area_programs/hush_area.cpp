@@ -165,6 +165,7 @@ void send_to_sink(const Options& options, Vif& vif) {
       [&] {
         vif.turn();
         if (!link.has_room_for(burst, size)) {
+          link.publish();
           if (options.wait) vif.wait({.frames = false, .room = std::min(burst * size, link.max_frame())});
           return std::uint64_t{0};
         }
@@ -175,7 +176,7 @@ void send_to_sink(const Options& options, Vif& vif) {
           write_payload({place, size}, number);
           link.commit({.length = size});
         }
-        if (number != first) link.publish();
+        if (number != first) link.publish_more();
         return number - first;
       },
       [&](const Window& found) {
@@ -209,7 +210,7 @@ void ping_pong(const Options& options, Vif& vif) {
     if (place == nullptr) throw std::runtime_error("no room");
     write_payload({place, size}, number);
     link.commit({.length = size});
-    link.publish();
+    link.publish_more();
     hush::area::Frame frame;
     while (!link.peek(frame)) {
       if (stopped()) return false;

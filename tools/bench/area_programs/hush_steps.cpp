@@ -152,6 +152,7 @@ class Load {
         waiting_ = true;
         ++waits_;
         waits_since_ = Clock::now();
+        link().publish();
       }
       relax();
       return 0;
@@ -167,7 +168,7 @@ class Load {
       write_payload({place, size}, number_);
       link().commit({.length = size});
     }
-    link().publish();
+    link().publish_more();
     bytes_ += (number_ - first) * size;
     return (number_ - first) * size;
   }
