@@ -202,6 +202,7 @@ Result<void> DirectVif::serve_netif(const xenstore::FrontendSettings& settings) 
 void DirectVif::disconnect() {
   if (area_) sleeps_ = area_->sleeps();
   up_.reset();
+  looked_again_ = false;
   if (rings_) (void)notice_restore();
   rings_.reset();  // first: no event is sent by what is taken back
   area_.reset();
@@ -232,6 +233,7 @@ void DirectVif::run_loop() {
 void DirectVif::take_event() {
   const auto port = channels_.pending();
   if (!port || !rings_ || *port != rings_->port()) return;
+  if (std::exchange(looked_again_, false)) counters_.polls.needless.add();
   if (up_) return up_->on_event();
   if (area_) area_->on_event();
 }
@@ -252,6 +254,8 @@ void DirectVif::judge_link() {
 bool DirectVif::arm(const Wanted& wanted) {
   if (!up_) return true;
   const bool may = up_->doze(wanted);
+  looked_again_ = !may;
+  if (may) counters_.polls.sleeps.add();
   // A ring that is not empty is watched from now on.
   up_->tick(Clock::now());
   return may && up_->fault().empty();
@@ -263,7 +267,7 @@ bool DirectVif::may_wait(const Wanted& wanted) {
   return true;
 }
 
-void DirectVif::wait(std::chrono::milliseconds timeout, const Wanted& wanted) {
+void DirectVif::wait(std::chrono::nanoseconds timeout, const Wanted& wanted) {
   if (arm(wanted)) {
     auto until = due();
     const auto now = Clock::now();

@@ -100,7 +100,7 @@ class DirectVif final : private domu::Handshake::Owner {
   [[nodiscard]] bool may_wait(const Wanted& wanted = {});
   // may_wait(), the waiting, and of step() what is due, for fewer system calls than with fd(). timeout: at
   // most so long; negative: no limit. It may return early. A signal ends it.
-  void wait(std::chrono::milliseconds timeout, const Wanted& wanted = {});
+  void wait(std::chrono::nanoseconds timeout, const Wanted& wanted = {});
 
   // Takes leave of the back end in order, waiting for it at most so long. True: it has answered. After this
   // there is no link any more; nothing but the destructor is of use.
@@ -109,7 +109,7 @@ class DirectVif final : private domu::Handshake::Owner {
   [[nodiscard]] State state() const;
   [[nodiscard]] const std::string& reason() const;
   [[nodiscard]] std::uint64_t connects() const { return connects_; }  // times that a link came up
-  // Of all connections; out is what was sent.
+  // Of all connections; out is what was sent. Of polls, what this end knows: sleeps and needless events.
   [[nodiscard]] const relay::EndCounters& counters() const { return counters_; }
 
  private:
@@ -156,6 +156,7 @@ class DirectVif final : private domu::Handshake::Owner {
   std::string barred_for_;
   std::string trouble_;  // of the last try to connect
   std::uint64_t connects_ = 0;
+  bool looked_again_ = false;  // the last arm() found something: an event may be on its way all the same
   bool closed_ = false;
   bool answered_ = false;                       // the back end, after close()
   std::unique_ptr<domu::Handshake> handshake_;  // last: it ends first

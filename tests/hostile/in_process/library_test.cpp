@@ -70,6 +70,27 @@ TEST_F(Library, TheSecondLookFindsWhatCameBefore) {
   EXPECT_TRUE(link().peek(frame));
 }
 
+TEST_F(Library, AnEventForASleepThatNeverWasIsCountedAsNeedless) {
+  connect();
+  settle();
+  EXPECT_FALSE(give(60, 1));
+  EXPECT_FALSE(vif_->may_wait()) << "the second look finds it";
+  xen_.kick_local(port());
+  vif_->step();
+  EXPECT_EQ(vif_->counters().polls.needless.get(), 1U);
+  EXPECT_EQ(vif_->counters().polls.sleeps.get(), 0U);
+  area::Frame frame;
+  EXPECT_TRUE(link().peek(frame));
+  link().release();
+  settle();
+  ASSERT_TRUE(vif_->may_wait());
+  EXPECT_TRUE(give(60, 2));
+  xen_.kick_local(port());
+  vif_->step();
+  EXPECT_EQ(vif_->counters().polls.needless.get(), 1U) << "it slept since: this one was wanted";
+  EXPECT_EQ(vif_->counters().polls.sleeps.get(), 1U);
+}
+
 TEST_F(Library, WaitsForRoom) {
   connect();
   while (link().reserve(1000)) link().commit({.length = 1000});
