@@ -3,8 +3,10 @@ import contextlib
 import statistics
 import time
 
-from .host import Failed, host
-from .run import PATIENCE, load, until_ended
+from common.host import Failed, host
+from common.program import load, until_ended
+
+from .run import PATIENCE, TAG
 from .steps import BURST
 from .table import gigabits
 
@@ -48,7 +50,7 @@ def text(found):
 
 def run(lab, chosen, budget, log):
     """{"rate": bytes a second of the busy ones, "most": bytes that were mapped at most, "samples"}"""
-    with host(lab.programs, lab.cpus[0], chosen.pairs, log) as there, contextlib.ExitStack() as stack:
+    with host(TAG, lab.programs, lab.cpus[0], chosen.pairs, log) as there, contextlib.ExitStack() as stack:
         there.do("set", "area-budget", budget)
         for key, value in {"port": "sink", "area-limit": AREA_LIMIT, "area-shrink-after": lab.shrink_after,
                            "area-cooldown": lab.cooldown}.items():

@@ -1,8 +1,10 @@
 """The first second of a vif whose workload is known, beside that of one before it, of which nothing was."""
 import statistics
 
-from .host import host
-from .run import PATIENCE, judge, load, rates, sender, set_up, watch
+from common.host import host
+from common.program import load
+
+from .run import PATIENCE, TAG, judge, rates, sender, set_up, watch
 from .steps import STEPS
 from .table import gigabits, goal_line
 
@@ -25,7 +27,7 @@ def results(lab, chosen, log, step):
 
 def run(lab, stream, seconds, log):
     """{"unknown": figures, "known": figures} of two vifs, one after the other. The second one learns from the first."""
-    with host(lab.programs, lab.cpus[0], 1, log) as there:
+    with host(TAG, lab.programs, lab.cpus[0], 1, log) as there:
         there.do("set", "default/workload", "bench")
         set_up(there, lab)
         unknown = first_second(there, lab, stream, seconds, log)

@@ -1,5 +1,5 @@
 """A run over time, as PNG by gnuplot: what is offered and sent, the ring, and stalls."""
-import subprocess
+from common import gnuplot
 
 SCRIPT = """
 set terminal pngcairo size 1000,760 background '#ffffff'
@@ -60,8 +60,4 @@ def plot(run, names, data, output):
     for suffix, lines in zip(("rates", "areas"), rows(run)):
         with open(f"{data}.{suffix}", "w", encoding="ascii") as file:
             file.writelines(" ".join(f"{value:.6g}" for value in line) + "\n" for line in lines)
-    try:
-        return subprocess.run(["gnuplot"], input=script(run, names, data, output), text=True, capture_output=True,
-                              check=False).returncode == 0
-    except FileNotFoundError:
-        return False
+    return gnuplot.draw(script(run, names, data, output))

@@ -1,12 +1,12 @@
 """One run: the load in a guest, and hush-backd looked at, or told what to do, meanwhile."""
-import contextlib
-import json
-import threading
 import time
 
-from .host import Failed, host
+from common.host import Failed, host
+from common.program import load, until_ended
+
 from .steps import OFFLOADS_KIB, SLICE
 
+TAG = "adapt"  # of its simulated host
 LOOK_EACH = 0.025  # seconds
 SWITCH = 0.3  # seconds that the command for one and the switch itself take, at most in the usual case
 PATIENCE = 60  # seconds, for all that a run does beside its traffic
@@ -17,7 +17,7 @@ AREA_LIMIT = 65604
 def adaptive(lab, steps, seconds, log):
     """{"steps": the program's lines, "samples": the same, "areas": what hush-backd was seen to use, "sender": the
     program's account}. Raises Failed where a frame was lost, doubled or changed."""
-    with host(lab.programs, lab.cpus[0], 1, log) as there:
+    with host(TAG, lab.programs, lab.cpus[0], 1, log) as there:
         set_up(there, lab)
         words = sender(lab, OFFLOADS_KIB, (word for step in steps for word in step.words(seconds)))
         with load(there, 1, words, log) as sends:
@@ -32,7 +32,7 @@ def sliced(lab, step, fixed, cycles, log):
     """[{"kib", "rate": bytes a second, "burst_ms"}]: one stream, in rings of each fixed length in turn, `cycles` times.
     A run for each length would compare moments of the machine: it may be several times as fast in one as in the next."""
     found = []
-    with host(lab.programs, lab.cpus[0], 1, log) as there:
+    with host(TAG, lab.programs, lab.cpus[0], 1, log) as there:
         set_up(there, lab)
         there.do("set", "default/area-rx", OFFLOADS_KIB)
         first = min(fixed)
@@ -106,53 +106,3 @@ def judge(sender, queue, echo):
         raise Failed(f"of {sender['frames']} frames {sender['echo']} came back, {sender['wrong']} of them wrong")
     if not echo and (queue is None or queue["port_sum"] != sender["sum"]):
         raise Failed("what the sink has read is not what was sent")
-
-
-class Load:
-    """A running hush-steps, and the lines that it has printed."""
-
-    def __init__(self, process):
-        self.process = process
-        self.lines = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(json.loads(line))
-
-    def has_ended(self):
-        if self.lines and self.lines[-1]["role"] == "sender":
-            return True
-        if self.process.poll() is not None:
-            raise Failed(f"hush-steps ended with status {self.process.returncode}")
-        return False
-
-    def end(self):
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self._reader.join()
-            self.process.stdout.close()
-
-
-def until_ended(loads, seconds):
-    """Yields until all of them have ended. Raises Failed where that takes longer."""
-    deadline = time.monotonic() + seconds
-    while not all(one.has_ended() for one in loads):
-        if time.monotonic() > deadline:
-            raise Failed("the load did not end in time")
-        yield
-
-
-@contextlib.contextmanager
-def load(there, domain, words, log):
-    found = Load(there.start(domain, words, log))
-    try:
-        yield found
-    finally:
-        found.end()

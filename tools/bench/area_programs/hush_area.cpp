@@ -7,14 +7,13 @@
 #include <sys/un.h>
 
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <optional>
 
-#include "domu/library/direct_vif.hpp"
+#include "tools/bench/area_programs/connected_vif.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
 #include "tools/bench/area_programs/ping_pong.hpp"
+#include "tools/bench/area_programs/thread_share.hpp"
 
 namespace {
 
@@ -33,47 +32,10 @@ struct Options {
 // A step takes system calls, a turn takes none.
 constexpr unsigned kTurnsPerStep = 32768;
 
-// What a thread of hush-backd had of its processor since this was made.
-class PeerShare {
- public:
-  explicit PeerShare(int process) {
-    if (process == 0) return;
-    for (const auto& task :
-         std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
-      std::string name;
-      std::ifstream(task.path() / "comm") >> name;
-      if (name.starts_with("hush-data")) account_ = task.path() / "schedstat";
-    }
-    before_ = used();
-  }
-  [[nodiscard]] double share() const {
-    if (account_.empty()) return 1;
-    return (used() - before_) / seconds_between(begun_, Clock::now());
-  }
-
- private:
-  [[nodiscard]] double used() const {
-    double nanoseconds = 0;
-    std::ifstream(account_) >> nanoseconds;
-    return nanoseconds / 1e9;
-  }
-  std::filesystem::path account_;
-  Clock::time_point begun_ = Clock::now();
-  double before_ = 0;
-};
-
 // The bench has one end to itself, so what the connection does is its only trouble.
 class Vif {
  public:
-  explicit Vif(const Options& options) {
-    auto opened = DirectVif::open({.ring = options.ring * 1024, .area_only = true});
-    if (!opened) throw std::runtime_error(opened.error().text);
-    vif_ = std::move(*opened);
-    while (!stopped() && !vif_->link()) {
-      if (vif_->state() == DirectVif::State::barred) throw std::runtime_error(vif_->reason());
-      vif_->wait(std::chrono::seconds(1));
-    }
-  }
+  explicit Vif(const Options& options) : vif_(connected({.ring = options.ring * 1024, .area_only = true})) {}
   ~Vif() { vif_->close(std::chrono::seconds(3)); }
   Vif(const Vif&) = delete;
   Vif& operator=(const Vif&) = delete;
@@ -111,7 +73,7 @@ void receive_from_source(const Options& options, Vif& vif) {
   const Plan& plan = options.plan;
   AreaLink& link = vif.link();
   PayloadCheck check(plan.size);
-  const PeerShare peer(options.peer);
+  const auto peer = ThreadShare::of_backd(options.peer);
   Measure(
       plan,
       [&] {
@@ -124,7 +86,7 @@ void receive_from_source(const Options& options, Vif& vif) {
         return frames;
       },
       [&](const Window& window) {
-        std::cout << with_events(figure(plan, window, check.wrong()), vif, peer.share()) << std::endl;
+        std::cout << with_events(figure(plan, window, check.wrong()), vif, peer.ran()) << std::endl;
       })
       .run();
 }
@@ -158,7 +120,7 @@ void send_to_sink(const Options& options, Vif& vif) {
   const auto burst = static_cast<std::uint32_t>(plan.burst);
   std::uint64_t number = 0;
   std::optional<Window> window;
-  const PeerShare peer(options.peer);
+  const auto peer = ThreadShare::of_backd(options.peer);
   double peer_share = 1;
   Measure(
       plan,
@@ -181,7 +143,7 @@ void send_to_sink(const Options& options, Vif& vif) {
       },
       [&](const Window& found) {
         window = found;
-        peer_share = peer.share();
+        peer_share = peer.ran();
         std::cout << figure(plan, found, 0) << std::endl;  // the bench stops both ends now
       })
       .run();

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "domu/library/direct_vif.hpp"
+#include "tools/bench/area_programs/connected_vif.hpp"
 #include "tools/bench/area_programs/payload.hpp"
 #include "tools/bench/area_programs/plan.hpp"
 #include "tools/bench/area_programs/process.hpp"
@@ -47,16 +47,9 @@ std::int64_t nanoseconds(Clock::time_point at) {
 
 class Load {
  public:
-  explicit Load(const Options& options) : options_(options) {
-    auto opened =
-        DirectVif::open({.ring = options.ring * 1024, .offloads = options.offloads, .area_only = true});
-    if (!opened) throw std::runtime_error(opened.error().text);
-    vif_ = std::move(*opened);
-    while (!stopped() && !vif_->link()) {
-      if (vif_->state() == DirectVif::State::barred) throw std::runtime_error(vif_->reason());
-      vif_->wait(1s);
-    }
-  }
+  explicit Load(const Options& options)
+      : options_(options),
+        vif_(connected({.ring = options.ring * 1024, .offloads = options.offloads, .area_only = true})) {}
 
   void run() {
     begun_ = now_ = next_sample_ = Clock::now();

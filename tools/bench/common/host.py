@@ -1,4 +1,4 @@
-"""The simulated host that runs happen on (adapt_host), and what its hush-backd says."""
+"""The simulated host that runs happen on (live_host), and what its hush-backd says."""
 import contextlib
 import json
 import os
@@ -6,7 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[1] / "adapt_host"
+SCRIPT = Path(__file__).resolve().parents[1] / "live_host"
 
 
 class Failed(Exception):
@@ -14,8 +14,9 @@ class Failed(Exception):
 
 
 class Host:
-    def __init__(self, process, programs, control, directory):
+    def __init__(self, process, programs, backd, control, directory):
         self._process = process
+        self.backd = backd  # the process
         self.programs = programs
         self._control = control
         self._directory = directory
@@ -58,15 +59,15 @@ class Host:
 
 
 @contextlib.contextmanager
-def host(programs, cpu, domains, log):
-    """A Host. `log`: an open file, for what goes on in it."""
-    process = subprocess.Popen([SCRIPT, programs.resolve(), str(cpu), str(domains)], stdin=subprocess.PIPE,
+def host(tag, programs, cpu, domains, log):
+    """A Host. `tag`: no two have the same at the same time. `log`: an open file, for what goes on in it."""
+    process = subprocess.Popen([SCRIPT, tag, programs.resolve(), str(cpu), str(domains)], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         said = process.stdout.readline().split()
         if said[:1] != ["ready"]:
             raise Failed(f"the simulated host could not be set up; see {log.name}")
-        yield Host(process, programs, said[2], said[3])
+        yield Host(process, programs, int(said[1]), said[2], said[3])
     finally:
         process.stdin.close()
         process.wait()
