@@ -163,13 +163,13 @@ class Load {
   bool send_batch(Clock::time_point now) {
     if (!has_room(kBatch)) return false;
     for (std::uint32_t i = 0; i < kBatch; ++i) put(now);
-    link().publish();
+    link().publish_more();
     return true;
   }
   bool send_due(Arrivals& arrivals, Clock::time_point now) {
     const std::uint64_t first = number_;
     for (; arrivals.due() <= now && has_room(1); arrivals.next()) put(arrivals.due());
-    if (number_ != first) link().publish();
+    if (number_ != first) link().publish_more();
     return number_ != first;
   }
   void put(Clock::time_point due) {
