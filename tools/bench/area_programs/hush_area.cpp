@@ -3,16 +3,13 @@
 //   hush-area receive --cpu N ...    from `port` = source
 //   hush-area send --cpu N ...       to `port` = sink, which adds up what it reads; compared at the end
 //   hush-area ping [--wait] ...      to `port` = echo
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <cstring>
 #include <iostream>
 #include <optional>
 
 #include "tools/bench/area_programs/connected_vif.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
 #include "tools/bench/area_programs/ping_pong.hpp"
+#include "tools/bench/area_programs/sink_sum.hpp"
 #include "tools/bench/area_programs/thread_share.hpp"
 
 namespace {
@@ -91,28 +88,6 @@ void receive_from_source(const Options& options, Vif& vif) {
       .run();
 }
 
-// What hush-backd's sink has added up.
-std::uint64_t sum_of_sink(const std::string& control) {
-  const int file = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  control.copy(address.sun_path, sizeof address.sun_path - 1);
-  constexpr std::string_view kRequest = "{\"command\":\"show\",\"vif\":\"vif1.0\"}\n";
-  if (::connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::write(file, kRequest.data(), kRequest.size()) < 0)
-    give_up(control);
-  std::string said(1 << 16, '\0');
-  std::size_t got = 0;
-  while (said.find('\n') == said.npos && got < said.size()) {
-    const ssize_t more = ::read(file, said.data() + got, said.size() - got);
-    if (more <= 0) give_up(control);
-    got += static_cast<std::size_t>(more);
-  }
-  ::close(file);
-  said.resize(said.find('\n'));
-  return nlohmann::json::parse(said).at("vif").at("queues").at(0).at("port_sum");
-}
-
 void send_to_sink(const Options& options, Vif& vif) {
   const Plan& plan = options.plan;
   AreaLink& link = vif.link();
@@ -158,7 +133,7 @@ void send_to_sink(const Options& options, Vif& vif) {
     leave();  // connected until that was compared
     return;
   }
-  const std::uint64_t wrong = sum == sum_of_sink(options.control) ? 0 : window->frames;
+  const std::uint64_t wrong = sum == sum_of_sink(options.control, "vif1.0") ? 0 : window->frames;
   std::cout << with_events(figure(plan, *window, wrong), vif, peer_share) << std::endl;
 }
 
