@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import pair
-from .cases import WAKE, bytes_of
+from .cases import TO_DOM0, WAKE, bytes_of
 
 HEAD_PAGE = 4096  # of the raw ring's memory
-HOST = Path(__file__).resolve().parents[1] / "area_host"
+BENCH = Path(__file__).resolve().parents[1]
 LARGEST_SEGMENT = 32768  # of a DPDK buffer: its lengths have 16 bits
 
 
@@ -100,7 +100,8 @@ def area(kib, role, port, lab, case, kept=True):
     files that outlive it, as always."""
     wakes = case.kind == WAKE
     batch = min(case.burst, 64)
-    with _host(lab, port, max(case.size, 14), batch, "event" if wakes else "poll", kept) as (process, socket):
+    with _host("area_host", lab.programs.resolve(), port, max(case.size, 14), batch, lab.cpus[0],
+               "event" if wakes else "poll", *["unkept"] * (not kept)) as (process, socket):
         words = lab.words("hush-area", role, 1, case, "--ring", kib, "--peer", process, "--control", socket)
         yield [Command([*_in_guest(lab), *words, *["--wait"] * wakes], True)]
 
@@ -108,6 +109,23 @@ def area(kib, role, port, lab, case, kept=True):
 def area_fits(kib, case):
     """A record is at most half of the ring: common/area/README.md."""
     return case.size + 16 <= kib * 1024 // 2
+
+
+VIFS_RING = 16  # KiB
+
+
+@contextlib.contextmanager
+def vifs(alone, all_busy, lab, case):
+    """hush-vifs in domain 1 drives all vifs of it, one where it is `alone`; all have traffic, or the first one. The same program,
+    host and length of ring for all of them."""
+    count = 1 if alone else case.vifs
+    busy = count if all_busy else 1
+    role, port = ("send", "sink") if case.way == TO_DOM0 else ("receive", "source")
+    with _host("vifs_host", lab.programs.resolve(), port, case.size, case.burst, lab.cpus[0], case.mode, VIFS_RING, count,
+               busy) as (process, socket):
+        words = lab.words("hush-vifs", role, 1, case, "--ring", VIFS_RING, "--vifs", count, "--busy", busy, "--control", socket)
+        # In mode auto its data thread may sleep: then what it had of its processor says nothing.
+        yield [Command([*_in_guest(lab), *words, *["--peer", process] * (case.mode == "poll")], True)]
 
 
 def _in_guest(lab):
@@ -119,11 +137,10 @@ def _simxen_directory():
 
 
 @contextlib.contextmanager
-def _host(lab, port, frame, batch, poll, kept):
+def _host(script, *words):
     """(hush-backd's process, its control socket)"""
-    words = [HOST, lab.programs.resolve(), port, frame, batch, lab.cpus[0], poll, *["unkept"] * (not kept)]
     # Silent: its own complaints go where those of the programs go, in the ready line's place.
-    host = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    host = subprocess.Popen([str(word) for word in (BENCH / script, *words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
     try:
         said = []

@@ -2,7 +2,6 @@
 import statistics
 
 from . import rows
-from .cases import ONE_WAY
 
 UNDISTURBED = 0.93  # of a processor, for each of two ends that poll
 SAME_PLACE = 1.5  # how far the round trips of two runs' spins may be apart
@@ -20,7 +19,7 @@ def of_run(case, row, lines, spins):
         raise Wrong(f"{measured['wrong']} of {measured['frames']} frames were not what was sent")
     share = min(line["cpu_share"] for line in lines)
     found = {"cpu_share": share, "disturbed": row.polls and share < UNDISTURBED, "spins": spins}
-    if case.kind == ONE_WAY:
+    if case.is_rate:
         return found | {"frames_per_second": measured["frames"] / measured["seconds"],
                         "gbit_per_second": measured["bytes"] * 8 / measured["seconds"] / 1e9}
     return found | {name: measured[name] for name in ("p50", "p99", "p999")}
@@ -28,7 +27,7 @@ def of_run(case, row, lines, spins):
 
 def names(case):
     """Of a case's figures; ratios are of the first."""
-    return ("frames_per_second", "gbit_per_second") if case.kind == ONE_WAY else ("p50", "p99", "p999")
+    return ("frames_per_second", "gbit_per_second") if case.is_rate else ("p50", "p99", "p999")
 
 
 def place(runs):
@@ -55,9 +54,9 @@ def summary(case, runs, spin):
 
 def compare(case, measured):
     """`measured` is [(Row, its summary)]. [{row, title, its summary, ratios: {reference: number}, goals}]"""
-    better = max if case.kind == ONE_WAY else min
+    better = max if case.is_rate else min
     values = {}
-    for of, parties in rows.REFERENCES.items():
+    for of, parties in rows.references(case.kind).items():
         found = [_main(case, summed) for row, summed in measured if row.party in parties]
         if found:
             values[of] = better(found)

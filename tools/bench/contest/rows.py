@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from typing import Callable
 
 from . import contenders
-from .cases import ONE_WAY, PING, WAKE
+from .cases import ONE_WAY, PING, VIFS, WAKE
 
 MEMIF, VIRTIO, RAW, OURS, UNKEPT = "memif", "virtio", "raw", "ours", "unkept"
+ALONE, ACTIVE, IDLE = "alone", "active", "idle"  # ours all of them, compared with each other
 # What figures are divided by: the best one of these parties.
 BEST_PEER = "best_peer"
 REFERENCES = {MEMIF: (MEMIF,), BEST_PEER: (MEMIF, VIRTIO), RAW: (RAW,)}
-TITLES = {MEMIF: "memif", BEST_PEER: "best peer", RAW: "raw"}
+REFERENCES_OF_VIFS = {ALONE: (ALONE,)}
+TITLES = {MEMIF: "memif", BEST_PEER: "best peer", RAW: "raw", ALONE: "one"}
+
+
+def references(kind):
+    return REFERENCES_OF_VIFS if kind == VIFS else REFERENCES
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,10 @@ def _area(name, title, kib, role, port, quick=True, kept=True):
                quick=quick)
 
 
+def _vifs(name, title, party):
+    return Row(name, title, VIFS, party, "hush-vifs", functools.partial(contenders.vifs, party == ALONE, party == ACTIVE), quick=False)
+
+
 # In a case they run in this order, one after the other, round after round.
 ROWS = (
     # Too small and too large both lose, and which is best differs from machine to machine: the best one is the limit.
@@ -90,6 +100,9 @@ ROWS = (
     Row("ping_eventfd", "raw, a pair of eventfds", WAKE, RAW, "hush-ping", contenders.eventfds, polls=False),
     Row("wake_area", "area, echo in Dom0", WAKE, OURS, "hush-area", functools.partial(contenders.area, 256, "ping", "echo"),
         polls=False),
+    _vifs("vifs_one", "one vif, alone", ALONE),
+    _vifs("vifs_active", "all of them active, together", ACTIVE),
+    _vifs("vifs_idle", "one active, the others idle", IDLE),
 )
 
 # For rows of OURS, by kind, size and burst: issue 4.
@@ -102,8 +115,13 @@ GOALS = {
     (WAKE, 64, 1): (Goal(RAW, 1.1, at_least=False),),
 }
 
+# Of many vifs, by party: issue 4.
+GOALS_OF_VIFS = {ACTIVE: (Goal(ALONE, 0.8),), IDLE: (Goal(ALONE, 0.95),)}
+
 
 def goals(row, case):
+    if case.kind == VIFS:
+        return GOALS_OF_VIFS.get(row.party, ())
     return GOALS.get((case.kind, case.size, case.burst), ()) if row.party == OURS else ()
 
 

@@ -1,41 +1,44 @@
 """The contest's results as text. Pure."""
+import itertools
+
 from . import figures, rows
-from .cases import ONE_WAY
+from .cases import ONE_WAY, PING, VIFS, WAKE
+
+HEADS = {ONE_WAY: "one way", PING: "round trips", WAKE: "round trips", VIFS: "many vifs, one data thread"}
 
 
 def text(results):
     """`results` are Results (turns.py)."""
-    cells = []
-    kind = None
+    parts = [_part(head, list(found)) for head, found in itertools.groupby(results, lambda result: HEADS[result.case.kind])]
+    return "\n\n".join([*parts, _remark(results)])
+
+
+def _part(head, results):
+    """Aligned in itself: parts have different columns."""
+    cells = [_head(head, results[0].case)]
     for result in results:
-        one_way = result.case.kind == ONE_WAY
-        if one_way != kind:
-            kind = one_way
-            cells += [()] * bool(cells) + [_head(one_way)]
         cells.append((f"{result.case} (spin {result.spin} ns)",))
-        cells += [_cells(one_way, line) for line in result.lines]
+        cells += [_cells(result.case, line) for line in result.lines]
     widths = [max((len(line[column]) for line in cells if column < len(line)), default=0)
               for column in range(max(len(line) for line in cells))]
-    shown = "\n".join(_aligned(line, widths) for line in cells)
-    return f"{shown}\n\n{_remark(results)}"
+    return "\n".join(_aligned(line, widths) for line in cells)
 
 
-def _head(one_way):
-    own = ("Mframes/s", "Gbit/s", "ns a frame") if one_way else ("p50, ns", "p99, ns", "p99.9, ns")
-    return ("one way" if one_way else "round trips", *own, "lowest to highest",
-            *(f"of {title}" for title in rows.TITLES.values()), "goal")
+def _head(head, case):
+    own = ("Mframes/s", "Gbit/s", "ns a frame") if case.is_rate else ("p50, ns", "p99, ns", "p99.9, ns")
+    return (head, *own, "lowest to highest", *(f"of {rows.TITLES[of]}" for of in rows.references(case.kind)), "goal")
 
 
-def _cells(one_way, line):
+def _cells(case, line):
     found = line["figures"]
-    if one_way:
+    if case.is_rate:
         rate = found["frames_per_second"]
         own = (f"{rate / 1e6:,.3f}", f"{found['gbit_per_second']:,.1f}", f"{1e9 / rate:,.1f}")
         spread = f"{line['lowest'] / 1e6:,.3f} to {line['highest'] / 1e6:,.3f}"
     else:
         own = tuple(f"{found[name]:,.0f}" for name in ("p50", "p99", "p999"))
         spread = f"{line['lowest']:,.0f} to {line['highest']:,.0f}"
-    ratios = (f"{line['ratios'][of]:.2f}" if of in line["ratios"] else "-" for of in rows.TITLES)
+    ratios = (f"{line['ratios'][of]:.2f}" if of in line["ratios"] else "-" for of in rows.references(case.kind))
     return (f"  {line['title']}{_aside(line)}", *own, spread, *ratios, _goals(line["goals"]))
 
 

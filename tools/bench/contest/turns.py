@@ -87,5 +87,5 @@ class Turns:
 def planned(chosen):
     """[(Case, its rows)], without the cases that nothing competes in."""
     found = [(case, [row for row in chosen.rows if row.kind == case.kind and row.fits(case)])
-             for case in cases.cases(chosen.sizes, chosen.bursts)]
+             for case in cases.cases(chosen.sizes, chosen.bursts, chosen.vifs)]
     return [(case, competing) for case, competing in found if competing]

@@ -2,6 +2,7 @@
 """tools/bench/area's reading of runs (figures, ratios, goals, table), its care for processes. Nothing is measured."""
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from contest import cases, contenders, figures, pair, rows, table, turns  # noqa
 
 SMALL = cases.Case(cases.ONE_WAY, 64, 32)
 PING = cases.Case(cases.PING)
+MANY = cases.Case(cases.VIFS, 64, 32, 256, cases.TO_DOM0, "auto")
 AREA = rows.Row("area", "area", cases.ONE_WAY, rows.OURS, "none", None)
 PING_AREA = rows.Row("ping_area", "area", cases.PING, rows.OURS, "none", None)
 
@@ -89,6 +91,12 @@ class Figures(unittest.TestCase):
         self.assertEqual(found[1]["ratios"]["best_peer"], 390 / 800)
         self.assertTrue(all(goal["met"] for goal in found[1]["goals"]))
 
+    def test_many_vifs_are_compared_with_one(self):
+        found = compared(MANY, {row("vifs_one"): one_way(100), row("vifs_active"): one_way(81), row("vifs_idle"): one_way(94)})
+        self.assertEqual([line["ratios"] for line in found], [{"alone": 1.0}, {"alone": 0.81}, {"alone": 0.94}])
+        self.assertEqual([[(goal["goal"], goal["met"]) for goal in line["goals"]] for line in found],
+                         [[], [(">= 0.8 of one", True)], [(">= 0.95 of one", False)]])
+
     def test_without_a_peer_there_is_no_ratio(self):
         [ours] = compared(SMALL, {AREA: one_way(75)})
         self.assertEqual(ours["ratios"], {})
@@ -105,6 +113,12 @@ class Rows(unittest.TestCase):
     def test_goals_are_for_cases_that_exist(self):
         there = {(case.kind, case.size, case.burst) for case in cases.cases(cases.SIZES, cases.BURSTS)}
         self.assertLessEqual(rows.GOALS.keys(), there)
+
+    def test_many_vifs_compete_both_ways_in_both_modes(self):
+        chosen = types.SimpleNamespace(rows=rows.chosen("vifs_*"), sizes=(64,), bursts=(32,), vifs=3)
+        self.assertEqual([(str(case), [found.name for found in competing]) for case, competing in turns.planned(chosen)],
+                         [(f"3 vifs, 64 B, burst 32, {way}, mode {mode}", ["vifs_one", "vifs_active", "vifs_idle"])
+                          for mode in ("auto", "poll") for way in ("to Dom0", "from Dom0")])
 
     def test_an_area_has_room_for_two_records(self):
         long = cases.Case(cases.ONE_WAY, 65536, 32)
@@ -127,6 +141,17 @@ class Table(unittest.TestCase):
         self.assertEqual(shown[3][:2], ["area", "*"])
         self.assertIn("0.90", shown[3])
         self.assertEqual(" ".join(shown[3]).rpartition("0.90 ")[2], ">= 2.5 of memif: not measured; >= 0.8 of raw: met")
+
+
+    def test_each_part_has_its_own_references(self):
+        one = compared(SMALL, {row("ring_1m"): one_way(200)})
+        many = compared(MANY, {row("vifs_one"): one_way(100), row("vifs_active"): one_way(81)})
+        shown = table.text([turns.Result(SMALL, 300, one), turns.Result(MANY, 300, many)]).splitlines()
+        self.assertTrue(shown[0].endswith("of raw  goal"))
+        head = shown.index("") + 1
+        self.assertTrue(shown[head].startswith("many vifs") and shown[head].endswith("of one  goal"))
+        self.assertEqual(shown[head + 1], "256 vifs, 64 B, burst 32, to Dom0, mode auto (spin 300 ns)")
+        self.assertTrue(shown[head + 3].endswith("0.81  >= 0.8 of one: met"))
 
 
 class Pair(unittest.TestCase):
