@@ -46,11 +46,12 @@ host_start() {
   echo $! >"$host_pids/$name"
 }
 
-# host_wait NAME PATTERN: until the program's log has a line like it. Fails when the program ends before, or in 30 s.
+# host_wait NAME PATTERN: until the program's log has a line like it. Fails when the program ends before, or in
+# $host_patience (30) seconds.
 host_wait() {
   local name=$1 pattern=$2 pid
   pid=$(cat "$host_pids/$name")
-  if timeout 30 grep -q -m 1 -e "$pattern" <(exec tail -q -s 0.05 --pid="$pid" -n +1 -f "$host_logs/$name.log"); then
+  if timeout "${host_patience:-30}" grep -q -m 1 -e "$pattern" <(exec tail -q -s 0.05 --pid="$pid" -n +1 -f "$host_logs/$name.log"); then
     return 0
   fi
   echo "$name never said '$pattern'; its log ends with:" >&2
