@@ -18,8 +18,8 @@
 
 #include "domu/library/direct_vif.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
-#include "tools/bench/area_programs/peer_share.hpp"
 #include "tools/bench/area_programs/sink_sum.hpp"
+#include "tools/bench/area_programs/thread_share.hpp"
 
 namespace {
 
@@ -163,13 +163,13 @@ void receive_from_sources(const Options& options, Lanes& lanes) {
     if (frames != 0) lane.link->release();
     return frames;
   };
-  const PeerShare peer(options.peer);
+  const auto peer = ThreadShare::of_backd(options.peer);
   Measure(
       plan, [&] { return lanes.turn(burst); },
       [&](const Window& window) {
         std::uint64_t wrong = 0;
         for (const Lane& lane : lanes.busy()) wrong += lane.check->wrong();
-        std::cout << with_lanes(figure(plan, window, wrong), lanes, peer.share()) << std::endl;
+        std::cout << with_lanes(figure(plan, window, wrong), lanes, peer.ran()) << std::endl;
       })
       .run();
 }
@@ -185,7 +185,10 @@ void send_to_sinks(const Options& options, Lanes& lanes) {
   const auto size = static_cast<std::uint32_t>(plan.size);
   const auto most = static_cast<std::uint32_t>(plan.burst);
   const auto burst = [size, most](Lane& lane) {
-    if (!lane.link->has_room_for(most, size)) return std::uint64_t{0};
+    if (!lane.link->has_room_for(most, size)) {
+      lane.link->publish();
+      return std::uint64_t{0};
+    }
     std::uint64_t frames = 0;
     for (; frames < most; ++frames) {
       std::byte* const place = lane.link->reserve(size);
@@ -193,15 +196,15 @@ void send_to_sinks(const Options& options, Lanes& lanes) {
       write_payload({place, size}, lane.frames + frames);
       lane.link->commit({.length = size});
     }
-    if (frames != 0) lane.link->publish();
+    if (frames != 0) lane.link->publish_more();
     return frames;
   };
   nlohmann::json line;
-  const PeerShare peer(options.peer);
+  const auto peer = ThreadShare::of_backd(options.peer);
   Measure(
       plan, [&] { return lanes.turn(burst); },
       [&](const Window& window) {
-        line = with_lanes(figure(plan, window, 0), lanes, peer.share());
+        line = with_lanes(figure(plan, window, 0), lanes, peer.ran());
         std::cout << line << std::endl;  // the bench stops this end now
       })
       .run();
