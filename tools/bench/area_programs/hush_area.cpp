@@ -2,7 +2,8 @@
 // the running hush-backd with a port that measures. Both run with all checks on, as they always do.
 //   hush-area receive --cpu N ...    from `port` = source
 //   hush-area send --cpu N ...       to `port` = sink, which adds up what it reads; compared at the end
-//   hush-area ping [--wait] ...      to `port` = echo
+//   hush-area both --cpu N ...       to `port` = echo, which sends all of it back
+//   hush-area ping [--wait] ...      to the same, one frame at a time
 #include <iostream>
 #include <optional>
 
@@ -137,6 +138,42 @@ void send_to_sink(const Options& options, Vif& vif) {
   std::cout << with_events(figure(plan, *window, wrong), vif, peer_share) << std::endl;
 }
 
+// As many as half of a ring holds are on their way: the echo never waits for room, nor this end for frames.
+void send_and_receive(const Options& options, Vif& vif) {
+  const Plan& plan = options.plan;
+  AreaLink& link = vif.link();
+  const auto size = static_cast<std::uint32_t>(plan.size);
+  const auto burst = static_cast<std::uint32_t>(plan.burst);
+  const std::uint64_t most = std::max(burst, options.ring * 1024 / 2 / hush::area::span_of(size));
+  PayloadCheck check(plan.size);
+  std::uint64_t sent = 0, got = 0;
+  const auto peer = ThreadShare::of_backd(options.peer);
+  Measure(
+      plan,
+      [&] {
+        vif.turn();
+        hush::area::Frame frame;
+        std::uint64_t frames = 0;
+        for (; frames < burst && link.peek(frame); ++frames) check.frame(frame.bytes);
+        if (frames != 0) link.release();
+        got += frames;
+        if (sent - got + burst <= most && link.has_room_for(burst, size)) {
+          for (const std::uint64_t end = sent + burst; sent != end; ++sent) {
+            std::byte* const place = link.reserve(size);
+            if (place == nullptr) break;
+            write_payload({place, size}, sent);
+            link.commit({.length = size});
+          }
+          link.publish_more();
+        }
+        return frames;
+      },
+      [&](const Window& window) {
+        std::cout << with_events(figure(plan, window, check.wrong()), vif, peer.ran()) << std::endl;
+      })
+      .run();
+}
+
 void ping_pong(const Options& options, Vif& vif) {
   const Plan& plan = options.plan;
   AreaLink& link = vif.link();
@@ -168,6 +205,7 @@ int main(int argc, char** argv) {
   app.fallthrough();  // an option may stand on either side of the command
   const auto* sends = app.add_subcommand("send", "measures what a sink takes");
   const auto* receives = app.add_subcommand("receive", "measures what a source gives");
+  const auto* both = app.add_subcommand("both", "measures what an echo sends back of all that it is sent");
   app.add_subcommand("ping", "measures round trips of an echo");
   app.require_subcommand(1);
   app.add_option("--ring", options.ring, "KiB of each of the area's rings");
@@ -180,7 +218,11 @@ int main(int argc, char** argv) {
   return run_on(options.plan.cpu, "hush-area", [&] {
     {
       Vif vif(options);
-      if (!stopped()) (*sends ? send_to_sink : *receives ? receive_from_source : ping_pong)(options, vif);
+      auto* const measure = *sends      ? send_to_sink
+                            : *receives ? receive_from_source
+                            : *both     ? send_and_receive
+                                        : ping_pong;
+      if (!stopped()) measure(options, vif);
     }
     leave();
   });

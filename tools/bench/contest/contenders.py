@@ -95,13 +95,13 @@ def dpdk_note(case):
 
 
 @contextlib.contextmanager
-def area(kib, role, port, lab, case, kept=True):
+def area(kib, role, port, lab, case, kept=True, poll="poll"):
     """One end is the running hush-backd, so there is one command: `role` of hush-area, in domain 1. kept: what is in progress, in
-    files that outlive it, as always."""
+    files that outlive it, as always. poll: hush-backd's poll-mode."""
     wakes = case.kind == WAKE
     batch = min(case.burst, 64)
     with _host("area_host", lab.programs.resolve(), port, max(case.size, 14), batch, lab.cpus[0],
-               "event" if wakes else "poll", *["unkept"] * (not kept)) as (process, socket):
+               "event" if wakes else poll, *["unkept"] * (not kept)) as (process, socket):
         words = lab.words("hush-area", role, 1, case, "--ring", kib, "--peer", process, "--control", socket)
         yield [Command([*_in_guest(lab), *words, *["--wait"] * wakes], True)]
 

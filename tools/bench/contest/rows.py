@@ -7,7 +7,7 @@ from typing import Callable
 from . import contenders
 from .cases import ONE_WAY, PING, VIFS, WAKE
 
-MEMIF, VIRTIO, RAW, OURS, UNKEPT = "memif", "virtio", "raw", "ours", "unkept"
+MEMIF, VIRTIO, RAW, OURS, OTHER = "memif", "virtio", "raw", "ours", "other"
 ALONE, ACTIVE, IDLE = "alone", "active", "idle"  # ours all of them, compared with each other
 # What figures are divided by: the best one of these parties.
 BEST_PEER = "best_peer"
@@ -63,11 +63,10 @@ def _ring(name, title, kib, quick):
                fits=functools.partial(contenders.ring_fits, kib), quick=quick)
 
 
-def _area(name, title, kib, role, port, quick=True, kept=True):
-    """Our library's end, and the running hush-backd with this port. kept: as contenders.area has it."""
-    return Row(name, title, ONE_WAY, OURS if kept else UNKEPT, "hush-area",
-               functools.partial(contenders.area, kib, role, port, kept=kept), fits=functools.partial(contenders.area_fits, kib),
-               quick=quick)
+def _area(name, title, kib, role, port, party=OURS, quick=True, **more):
+    """Our library's end, and the running hush-backd with this port. more: as contenders.area has it."""
+    return Row(name, title, ONE_WAY, party, "hush-area", functools.partial(contenders.area, kib, role, port, **more),
+               fits=functools.partial(contenders.area_fits, kib), polls=more.get("poll") != "auto", quick=quick)
 
 
 def _vifs(name, title, party):
@@ -88,9 +87,14 @@ ROWS = (
     _area("area_rx_256k", "area of 256 KiB, from Dom0", 256, "receive", "source"),
     _area("area_rx_1m", "area of 1 MiB, from Dom0", 1024, "receive", "source", quick=False),
     _area("area_rx_4m", "area of 4 MiB, from Dom0", 4096, "receive", "source", quick=False),
-    # What it costs that a daemon after this one can go on; never a reference. Compare with the row of the same direction and length.
-    _area("area_tx_1m_unkept", "area of 1 MiB, to Dom0, nothing kept", 1024, "send", "sink", quick=False, kept=False),
-    _area("area_rx_1m_unkept", "area of 1 MiB, from Dom0, nothing kept", 1024, "receive", "source", quick=False, kept=False),
+    # As hush-backd polls if nobody says otherwise; the application polls without end.
+    _area("area_tx_1m_auto", "area of 1 MiB, to Dom0, auto", 1024, "send", "sink", quick=False, poll="auto"),
+    _area("area_rx_1m_auto", "area of 1 MiB, from Dom0, auto", 1024, "receive", "source", quick=False, poll="auto"),
+    # The following are never a reference, and have no goals. Both ways: frames that are back, so each was carried twice.
+    _area("area_both_1m", "area of 1 MiB, to Dom0 and back", 1024, "both", "echo", OTHER, quick=False),
+    # What it costs that a daemon after this one can go on. Compare with the row of the same direction and length.
+    _area("area_tx_1m_unkept", "area of 1 MiB, to Dom0, nothing kept", 1024, "send", "sink", OTHER, quick=False, kept=False),
+    _area("area_rx_1m_unkept", "area of 1 MiB, from Dom0, nothing kept", 1024, "receive", "source", OTHER, quick=False, kept=False),
     _memif,
     _virtio,
     Row("ping_spin", "raw, two words", PING, RAW, "hush-ping", contenders.spin),
