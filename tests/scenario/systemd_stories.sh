@@ -45,7 +45,7 @@ under_systemd() {
   eventually host_hushctl list >/dev/null 2>&1 || return 1
   host_guest 1 || return 1
   index=$(index_of)
-  check "$name-it-holds-the-interface" eventually holds "$unit" 1
+  check "$name-it-holds-the-interface" eventually holds_descriptors "$unit" 1
 
   to_guest 400
   for round in 1 2 3; do
@@ -84,7 +84,7 @@ under_systemd() {
   check "$name-guest-never-saw-a-reconnect" saw_nothing
 
   check "$name-detach" host_detach 1
-  check "$name-it-holds-nothing" eventually holds "$unit" 0
+  check "$name-it-holds-nothing" eventually holds_descriptors "$unit" 0
   host_stop frontd-1
   check "$name-nothing-left" same "$held" "$(host_holdings)"
   host_stop systemd
@@ -122,6 +122,6 @@ story_systemd_guest() {
 }
 # restarted UNIT TIMES: and it has connected as often.
 restarted() { [ "$(property "$1" NRestarts) $(property "$1" ActiveState) $(connects)" = "$2 active $(($2 + 1))" ]; }
-holds() { [ "$(property "$1" NFileDescriptorStore)" = "$2" ]; }
+holds_descriptors() { [ "$(property "$1" NFileDescriptorStore)" = "$2" ]; }
 # Another main process than that, and it serves.
 another_main() { [ "$(property "$1" MainPID)" != "$2" ] && [ "$(property "$1" MainPID)" != 0 ] && host_hushctl list 2>/dev/null | grep -q Connected; }
