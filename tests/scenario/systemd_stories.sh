@@ -47,9 +47,10 @@ under_systemd() {
   index=$(index_of)
   check "$name-it-holds-the-interface" eventually holds_descriptors "$unit" 1
 
-  to_guest 400
+  # 100 a second: what waited over a death is long gone when the next one comes.
+  to_guest 800
   for round in 1 2 3; do
-    eventually answered $((round * 100)) || return 1
+    eventually answered $((round * 200)) || return 1
     main=$(property "$unit" MainPID)
     systemctl_there kill --kill-whom=main --signal=KILL "$unit"
     check "$name-another-after-kill-$round" eventually another_main "$unit" "$main"
