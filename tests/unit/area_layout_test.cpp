@@ -69,7 +69,7 @@ TEST(AreaLayout, EachLieIsRefused) {
     ASSERT_TRUE(refused) << what;
     EXPECT_NE(refused->find(what), std::string_view::npos) << "wanted: " << what << ", got: " << *refused;
   }
-  for (const std::size_t at : {0, 200, 447}) {
+  for (const unsigned at : {0U, 200U, 447U}) {
     Rest rest{};
     rest[at] = 1;
     EXPECT_EQ(refusal(sound(), rest, kPages, kPages), "bytes that must be 0 are not") << at;

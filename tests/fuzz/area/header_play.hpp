@@ -19,8 +19,11 @@ class HeaderPlay {
     make_header();
     const std::uint32_t pages = in_.byte() % 16 == 0 ? in_.number() : header_.pages;
     const std::uint32_t max_pages = in_.byte() % 16 == 0 ? in_.word() : 16'401;
-    const bool refused = area::refusal(header_, pages, max_pages).has_value();
-    require(refused != is_sound(pages, max_pages));
+    area::Rest rest{};
+    if (in_.byte() % 16 == 0) rest.at(in_.number() % rest.size()) = in_.byte();
+    const bool empty = std::ranges::all_of(rest, [](std::uint32_t word) { return word == 0; });
+    const bool refused = area::refusal(header_, rest, pages, max_pages).has_value();
+    require(refused != (empty && is_sound(pages, max_pages)));
     if (!refused && area::ring_pages(header_) <= kMostGrefs) try_grefs();
   }
 

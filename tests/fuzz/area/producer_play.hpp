@@ -113,7 +113,9 @@ class ProducerPlay {
   }
   void publish() {
     if (over_) return;
-    const bool rings = producer_.publish();
+    const bool more = in_.byte() % 2 == 0;
+    const bool rings = more ? producer_.publish_more() : producer_.publish();
+    require(producer_.untold() == more);
     published_ = produced_;
     require(words_.produced.value() == produced_);
     require(rings == notified_.is_due(words_.mode.found()));

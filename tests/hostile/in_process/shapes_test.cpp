@@ -190,7 +190,7 @@ TEST(Offload, WhatIsNotThereIsNotSent) {
 // What a stock front end does not find by itself is not left to it: Linux refuses a blank checksum behind a
 // VLAN tag.
 TEST(Offload, NothingIsLeftBlankBehindATag) {
-  for (const std::size_t tags : {0, 1, 2}) {
+  for (const unsigned tags : {0U, 1U, 2U}) {
     BackRig rig;
     const Frame frame = make_frame({.vlan_tags = std::vector<std::uint16_t>(tags, 0x8100)});
     Bytes blank = frame.bytes;
