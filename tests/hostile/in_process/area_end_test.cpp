@@ -110,13 +110,12 @@ TEST_F(AreaEnds, WhoFollowsTellsEvenOneThatPolls) {
 // A peer that falls asleep at the very moment at which a frame becomes visible: its word is not seen with
 // that.
 TEST_F(AreaEnds, WhoFallsAsleepDuringABatchIsToldWithTheNextTurn) {
-  const area::View view = first_.view();
-  counting_.when_idle = [&view] {
-    if (view.page->guest_rx.produced.load(std::memory_order_relaxed) != 0)
-      view.page->guest_rx.mode.store(1, std::memory_order_relaxed);
+  counting_.when_idle = [page = first_.view().page] {
+    if (page->guest_rx.produced.load(std::memory_order_relaxed) != 0)
+      page->guest_rx.mode.store(1, std::memory_order_relaxed);
   };
   counting_.to_give = 1;
-  begin(area::back_side(view));
+  begin(area::back_side(first_.view()));
   thread_->call([&] { end_->set_polling({.mode = poll::Mode::poll}); });
   EXPECT_TRUE(eventually([&] { return counters_.out.notifies_sent.get() == 1; })) << "though it never rests";
 }
