@@ -46,15 +46,16 @@ story_wire() {
   check unseen-by-both same "$(times_said frontd-1 serving)$(times_said frontd-2 serving)" "$woken"
   host_signal frontd-2 KILL
   host_stop frontd-2
-  check drops-without-the-other eventually drops_unplugged
+  check drops-for-a-dead-end eventually drops_more vif2.0 guest_rx area_peer_stalled 0
   host_front 2 && check joins-again between 50
   check detach host_detach 2
+  check drops-without-the-other eventually drops_more vif1.0 guest_tx area_unplugged "$(stat_of vif1.0 "s['drops']['guest_tx']['area_unplugged']")"
   check detach-1 host_detach 1
   check detach-3 host_detach 3
   for number in 1 2 3; do host_stop "frontd-$number"; done
   check nothing-left same "$held" "$(host_holdings)"
 }
-drops_unplugged() {
+drops_more() { # drops_more VIF DIRECTION REASON BEFORE, once guest 1 has sent something to guest 2
   in_netns 1 ping -q -c 1 -W 0.05 10.7.0.3 >/dev/null
-  [ "$(stat_of vif1.0 "s['drops']['guest_tx']['area_unplugged']")" -gt 0 ]
+  [ "$(stat_of "$1" "s['drops']['$2']['$3']")" -gt "$4" ]
 }
