@@ -124,9 +124,7 @@ class AreaLink {
   }
   // What publish_more() has left open.
   void tell() {
-    if (!rings_.out.untold()) [[likely]]
-      return;
-    if (!rings_.out.publish()) return;
+    if (!rings_.tell()) return;
     counters_.out.notifies_sent.add();
     notify();
   }

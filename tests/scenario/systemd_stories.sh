@@ -11,7 +11,6 @@ systemd_up() {
   mkdir -p "$units/$unit.d" && cp "$host_run/installed/lib/systemd/system/"*.service "$units/" || return 1
   printf '%s\n' "$@" >"$units/$unit.d/simxen.conf"
   printf '[Unit]\nDescription=%s\n' "$story" >"$units/hush-test.target"
-  : >"$host_logs/systemd.log"
   tests/support/systemd "$units" >"$host_logs/systemd.log" 2>&1 </dev/null &
   echo $! >"$host_pids/systemd"
   eventually systemctl_there is-active hush-test.target >/dev/null 2>&1 || { cat "$host_logs/systemd.log"; return 1; }
@@ -33,7 +32,7 @@ story_systemd() {
   for host_path in netif auto; do under_systemd "$host_path" || return 1; done
 }
 under_systemd() {
-  local name=$1 unit=hush-backd.service held index round main restarts
+  local name=$1 unit=hush-backd.service held index round main
   host_up 1 || return 1
   held=$(host_holdings)
   store write hushring/default/area-max 256 # what is held is compared: no area may follow its traffic meanwhile

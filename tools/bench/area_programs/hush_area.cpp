@@ -7,6 +7,7 @@
 #include <iostream>
 #include <optional>
 
+#include "tools/bench/area_programs/burst.hpp"
 #include "tools/bench/area_programs/connected_vif.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
 #include "tools/bench/area_programs/ping_pong.hpp"
@@ -76,10 +77,7 @@ void receive_from_source(const Options& options, Vif& vif) {
       plan,
       [&] {
         vif.turn();
-        hush::area::Frame frame;
-        std::uint64_t frames = 0;
-        for (; frames < plan.burst && link.peek(frame); ++frames) check.frame(frame.bytes);
-        if (frames != 0) link.release();
+        const std::uint64_t frames = take_burst(link, check, plan.burst);
         if (frames == 0 && options.wait) vif.wait();
         return frames;
       },
@@ -107,15 +105,9 @@ void send_to_sink(const Options& options, Vif& vif) {
           if (options.wait) vif.wait({.frames = false, .room = std::min(burst * size, link.max_frame())});
           return std::uint64_t{0};
         }
-        const std::uint64_t first = number;
-        for (const std::uint64_t end = number + burst; number != end; ++number) {
-          std::byte* const place = link.reserve(size);
-          if (place == nullptr) break;
-          write_payload({place, size}, number);
-          link.commit({.length = size});
-        }
-        if (number != first) link.publish_more();
-        return number - first;
+        const std::uint64_t frames = send_burst(link, number, burst, size);
+        number += frames;
+        return frames;
       },
       [&](const Window& found) {
         window = found;
@@ -125,8 +117,7 @@ void send_to_sink(const Options& options, Vif& vif) {
       .run();
   if (!window) return;
   while (link.unconsumed() != 0) vif.turn();
-  std::uint64_t sum = 0;
-  for (std::uint64_t i = 0; i < number; ++i) sum += sum_of_number(i, size);
+  const std::uint64_t sum = sum_of_sent(number, size);
   if (options.control.empty()) {
     nlohmann::json line = with_events(figure(plan, *window, 0), vif, peer_share);
     line["sum"] = sum;
@@ -152,20 +143,10 @@ void send_and_receive(const Options& options, Vif& vif) {
       plan,
       [&] {
         vif.turn();
-        hush::area::Frame frame;
-        std::uint64_t frames = 0;
-        for (; frames < burst && link.peek(frame); ++frames) check.frame(frame.bytes);
-        if (frames != 0) link.release();
+        const std::uint64_t frames = take_burst(link, check, burst);
         got += frames;
-        if (sent - got + burst <= most && link.has_room_for(burst, size)) {
-          for (const std::uint64_t end = sent + burst; sent != end; ++sent) {
-            std::byte* const place = link.reserve(size);
-            if (place == nullptr) break;
-            write_payload({place, size}, sent);
-            link.commit({.length = size});
-          }
-          link.publish_more();
-        }
+        if (sent - got + burst <= most && link.has_room_for(burst, size))
+          sent += send_burst(link, sent, burst, size);
         return frames;
       },
       [&](const Window& window) {

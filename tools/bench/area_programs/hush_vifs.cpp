@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "domu/library/direct_vif.hpp"
+#include "tools/bench/area_programs/burst.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
 #include "tools/bench/area_programs/sink_sum.hpp"
 #include "tools/bench/area_programs/thread_share.hpp"
@@ -156,13 +157,7 @@ nlohmann::json with_lanes(nlohmann::json line, Lanes& lanes, double peer_share) 
 
 void receive_from_sources(const Options& options, Lanes& lanes) {
   const Plan& plan = options.plan;
-  const auto burst = [&plan](Lane& lane) {
-    hush::area::Frame frame;
-    std::uint64_t frames = 0;
-    for (; frames < plan.burst && lane.link->peek(frame); ++frames) lane.check->frame(frame.bytes);
-    if (frames != 0) lane.link->release();
-    return frames;
-  };
+  const auto burst = [&plan](Lane& lane) { return take_burst(*lane.link, *lane.check, plan.burst); };
   const auto peer = ThreadShare::of_backd(options.peer);
   Measure(
       plan, [&] { return lanes.turn(burst); },
@@ -174,12 +169,6 @@ void receive_from_sources(const Options& options, Lanes& lanes) {
       .run();
 }
 
-std::uint64_t sum_of_sent(std::uint64_t frames, std::size_t size) {
-  std::uint64_t sum = 0;
-  for (std::uint64_t number = 0; number < frames; ++number) sum += sum_of_number(number, size);
-  return sum;
-}
-
 void send_to_sinks(const Options& options, Lanes& lanes) {
   const Plan& plan = options.plan;
   const auto size = static_cast<std::uint32_t>(plan.size);
@@ -189,15 +178,7 @@ void send_to_sinks(const Options& options, Lanes& lanes) {
       lane.link->publish();
       return std::uint64_t{0};
     }
-    std::uint64_t frames = 0;
-    for (; frames < most; ++frames) {
-      std::byte* const place = lane.link->reserve(size);
-      if (place == nullptr) break;
-      write_payload({place, size}, lane.frames + frames);
-      lane.link->commit({.length = size});
-    }
-    if (frames != 0) lane.link->publish_more();
-    return frames;
+    return send_burst(*lane.link, lane.frames, most, size);
   };
   nlohmann::json line;
   const auto peer = ThreadShare::of_backd(options.peer);
