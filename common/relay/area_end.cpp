@@ -65,7 +65,8 @@ void AreaEnd::set_polling(const poll::Rules& rules) {
   wake();
 }
 
-std::uint64_t AreaEnd::turn() {
+// In one piece: calls are a fifth of what a turn of one short frame takes.
+[[gnu::flatten]] std::uint64_t AreaEnd::turn() {
   if (failed_) return 0;
   stay_awake();
   if (standstill_) {

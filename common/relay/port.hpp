@@ -70,11 +70,16 @@ class Meter {
 
 // Both directions of an end, for one turn.
 struct Exchange {
+  // Not an aggregate: one of this size is cleared by an instruction that takes longer than a short frame.
+  Exchange(area::SharedConsumer& consumer, area::SharedProducer& producer, Meter* of_in, bool stalled,
+           area::RingPair* both = nullptr)
+      : in(consumer), out(producer), meter(of_in), out_stalled(stalled), rings(both) {}
+
   area::SharedConsumer& in;
   area::SharedProducer& out;
-  Meter* meter;                     // of in; null: no limit
-  bool out_stalled;                 // what there is to give is to be dropped
-  area::RingPair* rings = nullptr;  // in and out are of; null in tests: nothing is kept
+  Meter* meter;           // of in; null: no limit
+  bool out_stalled;       // what there is to give is to be dropped
+  area::RingPair* rings;  // in and out are of; null in tests: nothing is kept
   Tally taken{};
   Tally given{};
   bool short_of_credit = false;  // the meter did not admit the next frame
