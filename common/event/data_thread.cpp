@@ -14,11 +14,13 @@ constexpr int kEventsPerTurn = 64;
 constexpr int kHandlersPerLook = 64;
 // Until an event that could not be sent is tried again: far below what a peer takes for a stall.
 constexpr auto kOwedAgain = std::chrono::milliseconds(10);
-// What a turn with work counts for in the pace of looks (LookPace): it may take a thousand times longer than
-// one without, and the pace has to be right when work comes after a long silence.
-constexpr std::size_t kWeightOfWork = 8;
 // Turns without work until the clock is read again: under Xen it is a system call.
 constexpr unsigned kTurnsPerClock = 4;
+// Who had nothing so often, one turn after the other, is asked less often as long as others have work: more
+// than a poll of mode auto has in what a sleep costs.
+constexpr std::uint64_t kQuietAfter = 4096;
+// Of those, in a round in which nobody had work. Not all: who has work again in a moment would wait for them.
+constexpr std::size_t kQuietPerEmptyRound = 4;
 
 void pause_processor() {
 #if defined(__x86_64__)
@@ -149,47 +151,77 @@ void DataThread::on_channels() {
 }
 
 void DataThread::serve(Served& one) {
-  const auto found =
-      std::find_if(in_turn_.begin(), in_turn_.end(), [&](const InTurn& entry) { return entry.one == &one; });
-  if (found == in_turn_.end())
-    in_turn_.push_back({&one});
-  else
+  const auto is_it = [&](const InTurn& entry) { return entry.one == &one; };
+  const auto found = std::find_if(in_turn_.begin(), in_turn_.end(), is_it);
+  if (found != in_turn_.end()) {
     found->polled = false;  // the time begins anew
+    return;
+  }
+  std::erase_if(quiet_, is_it);
+  in_turn_.push_back({&one});
 }
 
 void DataThread::leave_out(Served& one) {
-  std::erase_if(in_turn_, [&](const InTurn& entry) { return entry.one == &one; });
+  const auto is_it = [&](const InTurn& entry) { return entry.one == &one; };
+  std::erase_if(in_turn_, is_it);
+  std::erase_if(quiet_, is_it);
 }
 
 void DataThread::run() {
   while (!loop_.stopped()) {
-    if (in_turn_.empty()) {
+    if (all_rest()) {
       loop_.run_one();
       continue;
     }
     // Not asked in between whether it is to end: that takes a mutex of the loop's, longer than a turn.
     do round();
-    while (turns_ < pace_.turns() && !in_turn_.empty());
+    while (turns_ < pace_.turns() && !all_rest());
     turns_ = 0;
     pace_.looks(Clock::now());
+    ask_quiet(pace_.quiet_turns());
     for (int i = 0; i < kHandlersPerLook && loop_.poll_one() > 0; ++i) {
     }
   }
 }
 
-// One turn for each, in the order in which they came.
+// One turn for each, in the order in which they came; for some of the quiet ones where nobody has work.
 void DataThread::round() {
   worked_ = false;
-  for (auto entry = in_turn_.begin(); entry != in_turn_.end();)
-    entry = stays(*entry) ? entry + 1 : in_turn_.erase(entry);
-  if (!worked_ && !in_turn_.empty()) pause_processor();
+  for (auto entry = in_turn_.begin(); entry != in_turn_.end();) {
+    const bool stayed = stays(*entry);
+    if (stayed && !is_quiet(*entry)) {
+      ++entry;
+      continue;
+    }
+    if (stayed) quiet_.push_back(*entry);
+    entry = in_turn_.erase(entry);
+  }
+  if (!worked_) ask_quiet(kQuietPerEmptyRound);
+  if (!worked_ && !all_rest()) pause_processor();
+}
+
+// One turn for each of so many, those first that wait for longest.
+void DataThread::ask_quiet(std::size_t most) {
+  for (std::size_t left = std::min(most, quiet_.size()); left != 0; --left) {
+    InTurn entry = quiet_.front();
+    quiet_.pop_front();
+    if (!stays(entry)) continue;
+    if (is_quiet(entry))
+      quiet_.push_back(entry);
+    else
+      in_turn_.push_back(entry);
+  }
+}
+
+bool DataThread::is_quiet(const InTurn& entry) {
+  return entry.polled && entry.empty_turns >= kQuietAfter;
 }
 
 bool DataThread::stays(InTurn& entry) {
   Served& one = *entry.one;
   if (const std::uint64_t came = one.turn(); came != 0) {
     worked_ = true;
-    turns_ += kWeightOfWork;
+    turns_ += LookPace::kWeightOfFrame * came;
     one.patience.arrived(came);
     if (std::exchange(entry.polled, false)) one.polls.found.add();
     return true;
@@ -206,7 +238,11 @@ bool DataThread::stays(InTurn& entry) {
 bool DataThread::is_polled(InTurn& entry) {
   poll::Patience& patience = entry.one->patience;
   if (patience.rules().mode == poll::Mode::event) return false;
-  if (patience.rules().mode == poll::Mode::poll) return entry.polled = true;
+  if (patience.rules().mode == poll::Mode::poll) {
+    if (!std::exchange(entry.polled, true)) entry.empty_turns = 0;
+    ++entry.empty_turns;
+    return true;
+  }
   if (entry.polled) return ++entry.empty_turns % kTurnsPerClock != 0 || Clock::now() < entry.until;
   const auto now = Clock::now();
   const poll::Time budget = patience.drained(now.time_since_epoch());

@@ -22,7 +22,7 @@ std::chrono::nanoseconds settled(LookPace& pace, std::chrono::nanoseconds turn) 
 
 TEST(LookPace, LooksKeepTheirDistance) {
   LookPace pace;
-  for (const auto turn : {200ns, 1000ns, 3000ns, 500ns, 11000ns}) {
+  for (const auto turn : {200ns, 1000ns, 3000ns, 4ns, 500ns, 11000ns}) {
     const auto apart = settled(pace, turn);
     EXPECT_GE(apart, LookPace::kSoon) << turn.count();
     EXPECT_LE(apart, LookPace::kLate) << turn.count();
@@ -34,6 +34,23 @@ TEST(LookPace, NeverMoreThanItsBounds) {
   EXPECT_EQ(pace.turns(), LookPace::kFewest);
   EXPECT_EQ(settled(pace, 1ns), 1ns * LookPace::kMost);
   EXPECT_EQ(settled(pace, 1ms), 1ms * LookPace::kFewest);
+}
+
+TEST(LookPace, WhatIsRightForShortFramesIsNotFarOffForLongOnes) {
+  LookPace pace;
+  settled(pace, 1ns);
+  constexpr std::size_t kBatch = 64 * LookPace::kWeightOfFrame;
+  EXPECT_LE(pace.turns() / kBatch, 32U) << "batches of 64 frames until the next look";
+}
+
+TEST(LookPace, QuietOnesHaveAThirtySecondOfTheTime) {
+  LookPace pace;
+  const LookPace::Time begin{1s};
+  pace.looks(begin);
+  pace.looks(begin + 80us);
+  EXPECT_EQ(pace.quiet_turns(), 100U) << "of 20 to 25 ns each";
+  pace.looks(begin + 80us + 799ns);
+  EXPECT_EQ(pace.quiet_turns(), 0U);
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 // parked? No test here waits for a time: those that poll do so for an hour, or not at all.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <numeric>
 
 #include "common/event/data_thread.hpp"
 #include "tests/support/back_rig.hpp"
@@ -19,7 +21,7 @@ class Fed final : public event::Served {
   std::uint64_t turn() override {
     ++turns;
     if (event_comes.exchange(false)) heard();
-    return work.exchange(0);
+    return busy ? 1 : work.exchange(0);
   }
   bool rest() override {
     ++rests;
@@ -30,6 +32,7 @@ class Fed final : public event::Served {
 
   poll::Counters counters;
   std::atomic<std::uint64_t> work = 0;
+  std::atomic<bool> busy = false;  // always has a frame
   std::atomic<bool> second_look_finds = false, event_comes = false;
   std::atomic<std::uint64_t> turns = 0, rests = 0;
 };
@@ -121,6 +124,35 @@ TEST_F(Polling, AnIdleOneParksWhileItsThreadPollsAnother) {
   thread->call([&] { thread->serve(other); });  // as an event does
   ASSERT_TRUE(eventually([&] { return other.counters.sleeps.get() == 2; }));
   EXPECT_EQ(other.turns, 3U) << "its frame, nothing, and parked again";
+}
+
+TEST_F(Polling, TheQuietOnesOfABusyThreadAreAskedNowAndThen) {
+  constexpr std::size_t kQuiet = 64;
+  std::array<Fed, kQuiet> quiet;
+  const auto turns_of_all = [&] {
+    return std::accumulate(quiet.begin(), quiet.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, const Fed& fed) { return sum + fed.turns; });
+  };
+  for (Fed& fed : quiet) serve(fed, kPoll);
+  serve(one, kPoll);
+  ASSERT_TRUE(eventually([&] { return one.turns > 10'000; })) << "and so quiet, all of them";
+  one.busy = true;
+  ASSERT_TRUE(eventually([&] { return one.counters.found.get() == 1; }));
+  const std::uint64_t ones = one.turns, theirs = turns_of_all();
+  ASSERT_TRUE(eventually([&] { return one.turns > ones + 200'000; }));
+  // Each as often as the busy one would be 64; a 32nd of the time is 1.3 where its turn takes a microsecond.
+  EXPECT_LT(turns_of_all() - theirs, (one.turns - ones) * 8);
+
+  quiet[5].work = 1;
+  EXPECT_TRUE(eventually([&] { return quiet[5].counters.found.get() == 1; }));
+  serve(quiet[6], kEvent);
+  EXPECT_TRUE(eventually([&] { return quiet[6].counters.sleeps.get() == 1; })) << "the mode changes live";
+  one.busy = false;
+  const std::uint64_t before = quiet[63].turns;
+  EXPECT_TRUE(eventually([&] { return quiet[63].turns > before + 10'000; })) << "each round again";
+  thread->call([&] {
+    for (Fed& fed : quiet) thread->leave_out(fed);
+  });
 }
 
 TEST_F(Polling, TheEventOfASleepThatNeverWasIsNeedless) {
