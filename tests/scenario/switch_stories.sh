@@ -59,6 +59,8 @@ story_switch() { # by command, up and down, under TCP both ways and pings
   host_up 1 || return 1
   held=$(host_holdings)
   "$host_bin/simxen" limit 4096 --domain 1 || return 1 # two areas at once; xen-gntalloc has 1024 pages if nobody says more
+  # An end that gets no processor for long is no end that is stalled, whose frames are dropped.
+  store write hushring/default/area-stall 30000
   wants 256 256
   host_guest 1 || return 1
   check begins same "$(generation) $(rings_now)" "1 256 256"
@@ -66,18 +68,20 @@ story_switch() { # by command, up and down, under TCP both ways and pings
   : >"$host_logs/server.log"
   in_netns 0 iperf3 -s -1 --forceflush >"$host_logs/server.log" 2>&1 &
   until_listening || return 1
-  ip netns exec "$(host_ns 1)" timeout 60 iperf3 -c 10.7.0.1 --bidir -b 400M -t 55 >"$host_logs/client.log" 2>&1 &
+  # Longer than all that is waited for below.
+  ip netns exec "$(host_ns 1)" timeout 310 iperf3 -c 10.7.0.1 --bidir -b 400M -t 300 >"$host_logs/client.log" 2>&1 &
   both=$!
   until [ "$(stat_of vif1.0 "min(s['guest_tx']['bytes'], s['guest_rx']['bytes'])")" -gt 10000000 ]; do :; done
-  ip netns exec "$(host_ns 1)" ping -D -i 0.01 -c 300 -W 5 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
-  pinging=$!
+  ping_throughout 0.01
   goes_on up 1024 2048
   goes_on down 256 256
   check down-gives-back eventually holds "$base"
   goes_on apart 2048 256
   goes_on across 256 1024
+  check pings-go-on fifty_more_answers
+  kill -INT "$pinging"
   wait "$pinging"
-  check pings-in-order in_order "$host_logs/ping.log" 300
+  check pings-in-order in_order
   check tcp-goes-on goes_through 20000000
   check tcp-survives kill -0 "$both"
   kill "$both"
@@ -97,9 +101,19 @@ goes_through() { # goes_through BYTES: so many more, both ways together
   before=$(stat_of vif1.0 "$bytes")
   eventually stat_of vif1.0 "1/($bytes > $before + $1)"
 }
-# in_order PING-OUTPUT COUNT: each was answered, once, in order.
+# ping_throughout SECONDS: guest 1 pings Dom0 each so many seconds, until $pinging is ended. Not a number of times: with -c, ping itself gives up two
+# of its longest round trips after the last one, whatever -W says, and what a busy machine answers later seems lost.
+ping_throughout() {
+  : >"$host_logs/ping.log"
+  ip netns exec "$(host_ns 1)" stdbuf -oL ping -D -n -i "$1" 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
+  pinging=$!
+}
+# in_order: each ping up to the last answer was answered, once, in order. For after fifty_more_answers: a ping of before that had no answer by
+# then has lost it.
 in_order() {
-  sed -n 's/.*icmp_seq=\([0-9]*\).*/\1/p' "$1" | cmp - <(seq "$2") || { tail -n 3 "$1"; return 1; }
+  sed -n 's/.*bytes from .*icmp_seq=\([0-9]*\).*/\1/p' "$host_logs/ping.log" |
+    awk '$1 != NR && !wrong { wrong = "answer " NR " is that of ping " $1 }
+      END { print NR " answers; " wrong; exit wrong || NR == 0 }'
 }
 
 # switches COUNT PROGRAM: sets other rings each time that the pair has gone on, and looks that it does so each time in what
@@ -204,15 +218,14 @@ many_asleep() { # both ends asleep but for a ping now and then
   host_guest 1 || return 1
   in_domain 1 xenstore-write device/vif/0/hushring/poll-mode event
   base=$(host_holdings) before=$(switches_counted)
-  ip netns exec "$(host_ns 1)" ping -i 0.05 -W 5 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
-  pinging=$!
+  ping_throughout 0.05
   came=$(switches "$count" frontd-1)
   echo "asleep: $came of $count switches"
   check asleep-all all_came "$count" "$came" "$before"
+  check asleep-pings-go-on fifty_more_answers
   kill -INT "$pinging"
   wait "$pinging"
-  check asleep-pings-in-order in_order "$host_logs/ping.log" "$(grep -c 'icmp_seq' "$host_logs/ping.log")"
-  check asleep-none-lost grep -q ' 0% packet loss' "$host_logs/ping.log"
+  check asleep-pings-in-order in_order
   wants 256 256
   check asleep-gives-back eventually holds "$base"
   check asleep-detach host_detach 1

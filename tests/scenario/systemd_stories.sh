@@ -47,14 +47,14 @@ under_systemd() {
   check "$name-it-holds-the-interface" eventually holds_descriptors "$unit" 1
 
   # 100 a second: what waited over a death is long gone when the next one comes.
-  to_guest 800
+  to_guest
   for round in 1 2 3; do
     eventually answered $((round * 200)) || return 1
     main=$(property "$unit" MainPID)
     systemctl_there kill --kill-whom=main --signal=KILL "$unit"
     check "$name-another-after-kill-$round" eventually another_main "$unit" "$main"
   done
-  wait "$pinging"
+  no_more_to_guest 800 || return 1
   check "$name-to-the-guest-one-is-lost-a-kill" [ "$(unanswered)" -le 3 ]
   check "$name-it-started-them" same 3 "$(property "$unit" NRestarts)"
   check "$name-interface-stayed" same "$index bridged" "$(index_of) $(bridged 1.0 && echo bridged)"

@@ -67,6 +67,37 @@ sends_from() {
   [ "$sum" = "$got" ]
 }
 
+# begin_sending NAME: the guest sends its copy of $data (/tmp/data there) to Dom0, again and again, until end_sending. Each time is summed up
+# by itself as it comes, so that nobody has to say before how much it will be.
+begin_sending() {
+  local give
+  # shellcheck disable=SC2016 # the guest's shell does that
+  give='rounds=0
+    until [ -e /tmp/enough ]; do cat /tmp/data || exit; rounds=$((rounds + 1)); done
+    echo $rounds >/tmp/rounds'
+  # Bytes that are lost or come twice shift all that follows. What is short at the end has a line too.
+  rm -f /tmp/sums
+  socat "TCP-LISTEN:$dom0_takes,reuseaddr" "SYSTEM:split --bytes=$(wc -c <"$data") --filter=sha256sum >/tmp/sums,nofork" &
+  taker=$!
+  wait_for 20 "port $dom0_takes" eval "$(listens $dom0_takes)" && guest_exec "$1" "rm -f /tmp/enough /tmp/rounds
+    echo '$give' >/tmp/give
+    nc 10.7.0.1 $dom0_takes -e sh /tmp/give >/dev/null 2>&1 &" && return
+  kill "$taker"
+  return 1
+}
+taker_ended() { ! kill -0 "$taker" 2>/dev/null; }
+
+# end_sending NAME: the guest ends with the time that it is at; as many came as it says, and each as it was sent.
+end_sending() {
+  local want got
+  guest_exec "$1" ": >/tmp/enough"
+  wait_for 600 "the end of what the guest sends" taker_ended || { kill "$taker"; return 1; }
+  want="$(guest_exec "$1" "cat /tmp/rounds") $(checksum_of <"$data")"
+  got=$(cut -d' ' -f1 /tmp/sums | uniq -c | awk '{ print $1, $2 }')
+  echo "sent $want, arrived $got"
+  [ "$want" = "$got" ]
+}
+
 # piece_of FILE MEBIBYTES: that much of FILE, again and again from its beginning where it is shorter. Busybox reads it too, and has
 # a head that copies single bytes and sends them in small pieces.
 piece_of() {
