@@ -7,6 +7,7 @@
 #include <iostream>
 #include <optional>
 
+#include "tools/bench/area_programs/both_ways.hpp"
 #include "tools/bench/area_programs/burst.hpp"
 #include "tools/bench/area_programs/connected_vif.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
@@ -129,30 +130,22 @@ void send_to_sink(const Options& options, Vif& vif) {
   std::cout << with_events(figure(plan, *window, wrong), vif, peer_share) << std::endl;
 }
 
-// As many as half of a ring holds are on their way: the echo never waits for room, nor this end for frames.
 void send_and_receive(const Options& options, Vif& vif) {
   const Plan& plan = options.plan;
   AreaLink& link = vif.link();
   const auto size = static_cast<std::uint32_t>(plan.size);
   const auto burst = static_cast<std::uint32_t>(plan.burst);
-  const std::uint64_t most = std::max(burst, options.ring * 1024 / 2 / hush::area::span_of(size));
-  PayloadCheck check(plan.size);
-  std::uint64_t sent = 0, got = 0;
   const auto peer = ThreadShare::of_backd(options.peer);
-  Measure(
-      plan,
-      [&] {
+  measure_both_ways(
+      plan, most_on_their_way(plan, options.ring * 1024 / hush::area::span_of(size)),
+      [&](PayloadCheck& check) {
         vif.turn();
-        const std::uint64_t frames = take_burst(link, check, burst);
-        got += frames;
-        if (sent - got + burst <= most && link.has_room_for(burst, size))
-          sent += send_burst(link, sent, burst, size);
-        return frames;
+        return take_burst(link, check, burst);
       },
-      [&](const Window& window) {
-        std::cout << with_events(figure(plan, window, check.wrong()), vif, peer.ran()) << std::endl;
-      })
-      .run();
+      [&](std::uint64_t number) {
+        return link.has_room_for(burst, size) ? send_burst(link, number, burst, size) : 0;
+      },
+      [&](const nlohmann::json& line) { std::cout << with_events(line, vif, peer.ran()) << std::endl; });
 }
 
 void ping_pong(const Options& options, Vif& vif) {

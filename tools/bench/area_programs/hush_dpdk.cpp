@@ -1,11 +1,12 @@
 // Frames through a peer of DPDK's, with the payload that all contenders have (testpmd's txonly and rxonly
 // touch none). To be started first, since they make the socket:
-//   hush-dpdk receive|pong --peer memif|virtio --socket PATH --cpu N ...
+//   hush-dpdk receive|echo|pong --peer memif|virtio --socket PATH --cpu N ...
 // and then:
-//   hush-dpdk send|ping --peer memif|virtio --socket PATH --cpu N ...
+//   hush-dpdk send|both|ping --peer memif|virtio --socket PATH --cpu N ...
 // memif: the first is the server; a frame is copied twice. virtio: the first is vhost-user, the second is
-// virtio-user with a packed ring; one copy. Nothing on the machine needs to be set up: no huge pages, and no
-// files but the socket.
+// virtio-user with a packed ring; one copy. An echo hands on the buffers that it got, as an application
+// would; its driver copies them on the way back as on the way there. Nothing on the machine needs to be set
+// up: no huge pages, and no files but the socket.
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -22,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "tools/bench/area_programs/both_ways.hpp"
 #include "tools/bench/area_programs/one_way.hpp"
 #include "tools/bench/area_programs/ping_pong.hpp"
 
@@ -38,6 +40,7 @@ struct Device {
   bool first = false;                // makes the socket
   std::uint16_t descriptors = 1024;  // of a ring; a power of two
   std::size_t segment = 2048;        // a longer frame is a chain of these; bytes of a buffer too
+  bool chains = false;               // there are longer frames
 };
 
 std::string device_of(const Device& device) {
@@ -48,7 +51,8 @@ std::string device_of(const Device& device) {
            ",bsize=" + std::to_string(device.segment);
   if (device.first) return "net_vhost0,iface=" + device.socket + ",queues=1";
   return "net_virtio_user0,mac=00:11:22:33:44:10,path=" + device.socket +
-         ",queues=1,queue_size=" + descriptors + ",packed_vq=1,in_order=1,mrg_rxbuf=0";
+         ",queues=1,queue_size=" + descriptors +
+         ",packed_vq=1,in_order=1,mrg_rxbuf=" + (device.chains ? "1" : "0");
 }
 
 [[noreturn]] void refuse(const std::string& what, int error) {
@@ -114,11 +118,15 @@ class Port {
     return burst_;
   }
 
+  // The first of them, as far as there is room; how many.
+  std::uint16_t offer(rte_mbuf** frames, std::size_t count) {
+    return rte_eth_tx_burst(kPort, 0, frames, static_cast<std::uint16_t>(count));
+  }
   // All of them, in order, however long the peer takes.
   void send(rte_mbuf** frames, std::uint16_t count) {
     std::uint16_t sent = 0;
     while (sent < count) {
-      const auto more = rte_eth_tx_burst(kPort, 0, frames + sent, static_cast<std::uint16_t>(count - sent));
+      const std::uint16_t more = offer(frames + sent, std::size_t{count} - sent);
       sent = static_cast<std::uint16_t>(sent + more);
       if (more != 0) continue;
       if (stopped()) break;
@@ -188,15 +196,49 @@ void send(Port& port) {
   });
 }
 
-void receive(const Plan& plan, Port& port) {
+// What has come, at most the plan's burst; how many.
+std::uint16_t take_burst(const Plan& plan, Port& port, PayloadCheck& check) {
   Burst burst;
-  measure_receiver(plan, [&](PayloadCheck& check) -> std::uint64_t {
+  const auto received = port.receive(burst.data(), static_cast<std::uint16_t>(plan.burst));
+  for (std::uint16_t i = 0; i < received; ++i) {
+    for (const rte_mbuf* part = burst[i]; part != nullptr; part = part->next) check.piece(bytes_of(part));
+    check.end();
+  }
+  if (received != 0) rte_pktmbuf_free_bulk(burst.data(), received);
+  return received;
+}
+
+void receive(const Plan& plan, Port& port) {
+  measure_receiver(plan, [&](PayloadCheck& check) { return take_burst(plan, port, check); });
+}
+
+void send_and_receive(const Plan& plan, Port& port, std::uint64_t ring_holds) {
+  port.wait_for_link();
+  Burst burst;
+  std::uint16_t made = 0, gone = 0;
+  measure_both_ways(
+      plan, most_on_their_way(plan, ring_holds),
+      [&](PayloadCheck& check) { return take_burst(plan, port, check); },
+      [&](std::uint64_t number) -> std::uint64_t {
+        // What was refused is first in turn. Waiting for room here could be for ever: the echo may wait as
+        // well, for this end to take.
+        if (gone == made) {
+          made = port.make(burst.data());
+          gone = 0;
+          for (std::uint16_t i = 0; i < made; ++i) write_frame(burst[i], number + i);
+        }
+        const std::uint16_t more = port.offer(burst.data() + gone, std::size_t{made} - gone);
+        gone = static_cast<std::uint16_t>(gone + more);
+        return more;
+      },
+      [](const nlohmann::json& line) { std::cout << line << std::endl; });
+}
+
+void echo(const Plan& plan, Port& port) {
+  Burst burst;
+  echo_until_stopped([&] {
     const auto received = port.receive(burst.data(), static_cast<std::uint16_t>(plan.burst));
-    for (std::uint16_t i = 0; i < received; ++i) {
-      for (const rte_mbuf* part = burst[i]; part != nullptr; part = part->next) check.piece(bytes_of(part));
-      check.end();
-    }
-    if (received != 0) rte_pktmbuf_free_bulk(burst.data(), received);
+    port.send(burst.data(), received);
     return received;
   });
 }
@@ -240,6 +282,8 @@ int main(int argc, char** argv) {
   app.fallthrough();  // an option may stand on either side of the command
   auto* sender = app.add_subcommand("send", "sends as fast as it goes");
   auto* receiver = app.add_subcommand("receive", "measures");
+  auto* both = app.add_subcommand("both", "sends, and measures what comes back");
+  auto* echoes = app.add_subcommand("echo", "sends all of it back");
   auto* pings = app.add_subcommand("ping", "measures");
   auto* pongs = app.add_subcommand("pong", "answers");
   app.require_subcommand(1);
@@ -251,11 +295,15 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(std::size_t{1024}, std::size_t{32768}));
   add_options(app, plan);
   CLI11_PARSE(app, argc, argv);
-  device.first = receiver->parsed() || pongs->parsed();
+  device.first = receiver->parsed() || echoes->parsed() || pongs->parsed();
+  const std::size_t segments = (plan.size + device.segment - 1) / device.segment;
+  device.chains = segments > 1;
   return run_on(plan.cpu, "hush-dpdk", [&] {
     Port port(plan, device, pings->parsed() ? 1 : plan.burst);
     if (sender->parsed()) send(port);
     if (receiver->parsed()) receive(plan, port);
+    if (both->parsed()) send_and_receive(plan, port, device.descriptors / segments);
+    if (echoes->parsed()) echo(plan, port);
     if (pings->parsed()) ping_frames(plan, port);
     if (pongs->parsed()) pong_frames(port);
     leave();

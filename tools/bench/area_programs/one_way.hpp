@@ -5,6 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string_view>
 
 #include "tools/bench/area_programs/payload.hpp"
 #include "tools/bench/area_programs/plan.hpp"
@@ -17,23 +18,30 @@ namespace hush::bench {
 constexpr std::uint64_t kTurnsPerLook = 64;
 constexpr double kPatience = 20;  // seconds
 
+// move(number): moves a burst when so many frames have gone before; how many now, 0 where there were none or
+// no room.
+template <class Move>
+void move_until_stopped(std::string_view role, Move move) {
+  const CpuShare cpu;
+  std::uint64_t frames = 0, in_vain = 0;
+  while (!stopped()) {
+    const std::uint64_t moved = move(frames);
+    frames += moved;
+    if (moved != 0) continue;
+    ++in_vain;
+    relax();
+  }
+  std::cout << nlohmann::json{{"role", role},
+                              {"frames", frames},
+                              {"in_vain", in_vain},
+                              {"cpu_share", cpu.share()}}
+            << std::endl;
+}
+
 // send(number): sends a burst whose first frame has this number; how many went, 0 where there was no room.
 template <class Send>
 void send_until_stopped(Send send) {
-  const CpuShare cpu;
-  std::uint64_t frames = 0, full = 0;
-  while (!stopped()) {
-    const std::uint64_t sent = send(frames);
-    frames += sent;
-    if (sent != 0) continue;
-    ++full;
-    relax();
-  }
-  std::cout << nlohmann::json{{"role", "sender"},
-                              {"frames", frames},
-                              {"full", full},
-                              {"cpu_share", cpu.share()}}
-            << std::endl;
+  move_until_stopped("sender", send);
 }
 
 // What came of a window of traffic.

@@ -65,21 +65,36 @@ class RawSender {
     }
     std::uint64_t sent = 0;
     for (; sent < burst_; ++sent) {
-      const std::uint64_t left = ring_.to_end(produced_);
-      if (free() < record_ + (record_ > left ? left : 0)) break;
-      if (record_ > left) {
-        put_length(kRawSkip);
-        produced_ += left;
-      }
-      put_length(size_);
-      write(std::span(ring_.at(produced_) + kRawHeader, size_), sent);
-      produced_ += record_;
+      std::byte* const place = next();
+      if (place == nullptr) break;
+      write(std::span(place, size_), sent);
     }
-    ring_.indexes.produced.store(produced_, std::memory_order_release);
+    publish();
     return sent;
   }
 
+  // For who has frames one by one. The place of one, which publish() shows; nullptr where there is no room.
+  std::byte* reserve() {
+    if (std::byte* const place = next()) return place;
+    consumed_ = ring_.indexes.consumed.load(std::memory_order_acquire);
+    return next();
+  }
+  void publish() { ring_.indexes.produced.store(produced_, std::memory_order_release); }
+
  private:
+  // As far as is known of the receiver.
+  std::byte* next() {
+    const std::uint64_t left = ring_.to_end(produced_);
+    if (free() < record_ + (record_ > left ? left : 0)) return nullptr;
+    if (record_ > left) {
+      put_length(kRawSkip);
+      produced_ += left;
+    }
+    put_length(size_);
+    std::byte* const place = ring_.at(produced_) + kRawHeader;
+    produced_ += record_;
+    return place;
+  }
   [[nodiscard]] std::uint64_t free() const { return ring_.size() - (produced_ - consumed_); }
   void put_length(std::uint64_t length) { std::memcpy(ring_.at(produced_), &length, sizeof length); }
 
@@ -93,7 +108,8 @@ class RawReceiver {
  public:
   RawReceiver(const RawRing& ring, std::size_t burst) : ring_(ring), burst_(burst) {}
 
-  // read(bytes) for each frame. How many came; their room is given back in one store.
+  // read(bytes) for each frame; false: it stays, and is the next one. How many were taken; their room is
+  // given back in one store.
   template <class Read>
   std::uint64_t burst(Read read) {
     if (consumed_ == produced_) {
@@ -108,7 +124,7 @@ class RawReceiver {
         consumed_ += ring_.to_end(consumed_);
         continue;
       }
-      read(std::span<const std::byte>(ring_.at(consumed_) + kRawHeader, length));
+      if (!read(std::span<const std::byte>(ring_.at(consumed_) + kRawHeader, length))) break;
       consumed_ += raw_record(length);
       ++received;
     }

@@ -1,7 +1,7 @@
 """What the contenders compete in."""
 from dataclasses import dataclass
 
-ONE_WAY, PING, WAKE, VIFS = "one_way", "ping", "wake", "vifs"
+ONE_WAY, BOTH_WAYS, PING, WAKE, VIFS = "one_way", "both_ways", "ping", "wake", "vifs"
 TO_DOM0, FROM_DOM0 = "to Dom0", "from Dom0"
 
 SIZES = (64, 256, 1500, 65536)
@@ -21,10 +21,11 @@ class Case:
     @property
     def is_rate(self):
         """Frames a second are its figure, not the time of a round trip."""
-        return self.kind in (ONE_WAY, VIFS)
+        return self.kind in (ONE_WAY, BOTH_WAYS, VIFS)
 
     def __str__(self):
         return {ONE_WAY: f"{bytes_of(self.size)}, burst {self.burst}",
+                BOTH_WAYS: f"{bytes_of(self.size)}, burst {self.burst}, both ways",
                 VIFS: f"{self.vifs} vifs, {bytes_of(self.size)}, burst {self.burst}, {self.way}, mode {self.mode}",
                 PING: f"ping-pong {bytes_of(self.size)}, both poll",
                 WAKE: "ping-pong, both sleep"}[self.kind]
@@ -36,5 +37,6 @@ def bytes_of(size):
 
 def cases(sizes, bursts, vifs=MANY):
     """In the order in which they are measured and shown."""
-    return [*(Case(ONE_WAY, size, burst) for size in sizes for burst in bursts), Case(PING), Case(WAKE),
+    return [*(Case(kind, size, burst) for kind in (ONE_WAY, BOTH_WAYS) for size in sizes for burst in bursts),
+            Case(PING), Case(WAKE),
             *(Case(VIFS, 64, 32, vifs, way, mode) for mode in ("auto", "poll") for way in (TO_DOM0, FROM_DOM0))]

@@ -2,8 +2,8 @@
 
 A measured program prints JSON lines, touches its peer until SIGTERM, then ends its stdout, and goes when its stdin
 ends (area_programs/process.hpp). The first line of the one that measures is the figure:
-{"frames", "bytes", "seconds", "wrong", "cpu_share"} one way, {"frames", "seconds", "p50", "p99", "p999", "cpu_share"}
-of round trips in ns; the other one's line has its "cpu_share"."""
+{"frames", "bytes", "seconds", "wrong", "cpu_share"} one way and both ways, {"frames", "seconds", "p50", "p99", "p999",
+"cpu_share"} of round trips in ns; the other one's line has its "cpu_share"."""
 import contextlib
 import os
 import subprocess
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import pair
-from .cases import TO_DOM0, WAKE, bytes_of
+from .cases import BOTH_WAYS, ONE_WAY, PING, TO_DOM0, WAKE, bytes_of
 
 HEAD_PAGE = 4096  # of the raw ring's memory
 BENCH = Path(__file__).resolve().parents[1]
@@ -48,6 +48,15 @@ def ring(kib, lab, case):
                Command(lab.words("hush-ring", "send", 1, case, "--memory", path), False, files=(file,))]
 
 
+@contextlib.contextmanager
+def rings(kib, lab, case):
+    """One there and one back."""
+    with _memory(HEAD_PAGE + kib * 1024) as (there, file), _memory(HEAD_PAGE + kib * 1024) as (back, other):
+        more, files = ("--memory", there, "--back", back), (file, other)
+        yield [Command(lab.words("hush-ring", "echo", 0, case, *more), False, files=files),
+               Command(lab.words("hush-ring", "both", 1, case, *more), True, files=files)]
+
+
 def ring_fits(kib, case):
     """Two frames and their lengths."""
     return (case.size + 8) * 2 <= kib * 1024
@@ -71,15 +80,19 @@ def eventfds(lab, case):
         os.close(back)
 
 
+# What DPDK's two ends do, and which of them measures.
+DPDK_ENDS = {ONE_WAY: ("receive", "send", 0), BOTH_WAYS: ("echo", "both", 1), PING: ("pong", "ping", 1)}
+
+
 @contextlib.contextmanager
-def dpdk(peer, lab, case, ping):
+def dpdk(peer, lab, case):
     segment, descriptors = dpdk_buffers(case.size)
     with tempfile.TemporaryDirectory(prefix="hush-bench-") as folder:
         socket = Path(folder) / "socket"
         more = ("--peer", peer, "--socket", socket, "--segment", segment, "--descriptors", descriptors)
-        first, second = ("pong", "ping") if ping else ("receive", "send")
-        yield [Command(lab.words("hush-dpdk", first, 0, case, *more), not ping, there=socket),
-               Command(lab.words("hush-dpdk", second, 1, case, *more), ping)]
+        first, second, measures = DPDK_ENDS[case.kind]
+        yield [Command(lab.words("hush-dpdk", first, 0, case, *more), measures == 0, there=socket),
+               Command(lab.words("hush-dpdk", second, 1, case, *more), measures == 1)]
 
 
 def dpdk_buffers(size):

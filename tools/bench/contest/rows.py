@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from . import contenders
-from .cases import ONE_WAY, PING, VIFS, WAKE
+from .cases import BOTH_WAYS, ONE_WAY, PING, VIFS, WAKE
 
 MEMIF, VIRTIO, RAW, OURS, OTHER = "memif", "virtio", "raw", "ours", "other"
 ALONE, ACTIVE, IDLE = "alone", "active", "idle"  # ours all of them, compared with each other
@@ -49,23 +49,23 @@ class Row:
 
 
 def _peer(name, title, party):
-    return (Row(name, title, ONE_WAY, party, "hush-dpdk", functools.partial(contenders.dpdk, name, ping=False),
-                contenders.dpdk_note),
-            Row(f"ping_{name}", title, PING, party, "hush-dpdk", functools.partial(contenders.dpdk, name, ping=True),
-                contenders.dpdk_note))
+    """Its rows one way, both ways and of round trips."""
+    return (Row(row, title, kind, party, "hush-dpdk", functools.partial(contenders.dpdk, name), contenders.dpdk_note,
+                quick=kind != BOTH_WAYS)
+            for row, kind in ((name, ONE_WAY), (f"{name}_both", BOTH_WAYS), (f"ping_{name}", PING)))
 
 
-_memif, _ping_memif = _peer("memif", "DPDK memif", MEMIF)
-_virtio, _ping_virtio = _peer("virtio", "DPDK virtio, packed", VIRTIO)
+_memif, _memif_both, _ping_memif = _peer("memif", "DPDK memif", MEMIF)
+_virtio, _virtio_both, _ping_virtio = _peer("virtio", "DPDK virtio, packed", VIRTIO)
 
 def _ring(name, title, kib, quick):
     return Row(name, title, ONE_WAY, RAW, "hush-ring", functools.partial(contenders.ring, kib),
                fits=functools.partial(contenders.ring_fits, kib), quick=quick)
 
 
-def _area(name, title, kib, role, port, party=OURS, quick=True, **more):
+def _area(name, title, kib, role, port, party=OURS, quick=True, kind=ONE_WAY, **more):
     """Our library's end, and the running hush-backd with this port. more: as contenders.area has it."""
-    return Row(name, title, ONE_WAY, party, "hush-area", functools.partial(contenders.area, kib, role, port, **more),
+    return Row(name, title, kind, party, "hush-area", functools.partial(contenders.area, kib, role, port, **more),
                fits=functools.partial(contenders.area_fits, kib), polls=more.get("poll") != "auto", quick=quick)
 
 
@@ -90,13 +90,17 @@ ROWS = (
     # As hush-backd polls if nobody says otherwise; the application polls without end.
     _area("area_tx_1m_auto", "area of 1 MiB, to Dom0, auto", 1024, "send", "sink", quick=False, poll="auto"),
     _area("area_rx_1m_auto", "area of 1 MiB, from Dom0, auto", 1024, "receive", "source", quick=False, poll="auto"),
-    # The following are never a reference, and have no goals. Both ways: frames that are back, so each was carried twice.
-    _area("area_both_1m", "area of 1 MiB, to Dom0 and back", 1024, "both", "echo", OTHER, quick=False),
-    # What it costs that a daemon after this one can go on. Compare with the row of the same direction and length.
+    # What it costs that a daemon after this one can go on: compare with the row of the same direction and length. No goals.
     _area("area_tx_1m_unkept", "area of 1 MiB, to Dom0, nothing kept", 1024, "send", "sink", OTHER, quick=False, kept=False),
     _area("area_rx_1m_unkept", "area of 1 MiB, from Dom0, nothing kept", 1024, "receive", "source", OTHER, quick=False, kept=False),
     _memif,
     _virtio,
+    # Frames that are back, so each was carried twice: compared with each other, in cases of their own. No goals.
+    Row("ring_both_1m", "two raw rings of 1 MiB", BOTH_WAYS, RAW, "hush-ring", functools.partial(contenders.rings, 1024),
+        fits=functools.partial(contenders.ring_fits, 1024), quick=False),
+    _area("area_both_1m", "area of 1 MiB, to Dom0 and back", 1024, "both", "echo", quick=False, kind=BOTH_WAYS),
+    _memif_both,
+    _virtio_both,
     Row("ping_spin", "raw, two words", PING, RAW, "hush-ping", contenders.spin),
     Row("ping_area", "area, echo in Dom0", PING, OURS, "hush-area", functools.partial(contenders.area, 256, "ping", "echo")),
     _ping_memif,

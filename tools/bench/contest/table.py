@@ -2,9 +2,10 @@
 import itertools
 
 from . import figures, rows
-from .cases import ONE_WAY, PING, VIFS, WAKE
+from .cases import BOTH_WAYS, ONE_WAY, PING, VIFS, WAKE
 
-HEADS = {ONE_WAY: "one way", PING: "round trips", WAKE: "round trips", VIFS: "many vifs, one data thread"}
+HEADS = {ONE_WAY: "one way", BOTH_WAYS: "both ways: frames that are back", PING: "round trips", WAKE: "round trips",
+         VIFS: "many vifs, one data thread"}
 
 
 def text(results):

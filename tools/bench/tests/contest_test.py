@@ -11,6 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from contest import cases, contenders, figures, pair, rows, table, turns  # noqa: E402
 
 SMALL = cases.Case(cases.ONE_WAY, 64, 32)
+BOTH = cases.Case(cases.BOTH_WAYS, 64, 32)
 PING = cases.Case(cases.PING)
 MANY = cases.Case(cases.VIFS, 64, 32, 256, cases.TO_DOM0, "auto")
 AREA = rows.Row("area", "area", cases.ONE_WAY, rows.OURS, "none", None)
@@ -85,6 +86,18 @@ class Figures(unittest.TestCase):
                          [(">= 2.5 of memif", True), (">= 0.8 of raw", False)])
         self.assertEqual(found[0]["goals"], [])
 
+    def test_both_ways_are_compared_with_each_other_and_have_no_goals(self):
+        found = compared(BOTH, {row("ring_both_1m"): one_way(100), row("area_both_1m"): one_way(60), row("memif_both"): one_way(20),
+                                row("virtio_both"): one_way(30)})
+        self.assertEqual(found[1]["figures"]["gbit_per_second"], 60 * 64 * 8 / 2.0 / 1e9)  # of what is back, counted once
+        self.assertEqual([line["ratios"] for line in found[1:3]], [{"memif": 3.0, "best_peer": 2.0, "raw": 0.6},
+                                                                   {"memif": 1.0, "best_peer": 20 / 30, "raw": 0.2}])
+        self.assertEqual([line["goals"] for line in found], [[]] * 4)
+
+    def test_a_frame_that_came_back_wrong_is_no_figure(self):
+        with self.assertRaises(figures.Wrong):
+            figures.of_run(BOTH, row("memif_both"), one_way(9, wrong=1), (300, 300))
+
     def test_the_best_of_round_trips_is_the_shortest(self):
         found = compared(PING, {row("ping_spin"): round_trips(300), PING_AREA: round_trips(390),
                                 row("ping_memif"): round_trips(1000), row("ping_virtio"): round_trips(800)})
@@ -114,6 +127,23 @@ class Rows(unittest.TestCase):
         there = {(case.kind, case.size, case.burst) for case in cases.cases(cases.SIZES, cases.BURSTS)}
         self.assertLessEqual(rows.GOALS.keys(), there)
 
+    def test_one_way_and_both_ways_do_not_compete(self):
+        chosen = types.SimpleNamespace(rows=rows.chosen("*_1m,memif*,virtio*"), sizes=(64,), bursts=(1, 32), vifs=3)
+        self.assertEqual([(str(case), [found.name for found in competing]) for case, competing in turns.planned(chosen)],
+                         [(f"64 B, burst {burst}{ways}", names) for ways, names in
+                          (("", ["ring_1m", "area_tx_1m", "area_rx_1m", "memif", "virtio"]),
+                           (", both ways", ["ring_both_1m", "area_both_1m", "memif_both", "virtio_both"])) for burst in (1, 32)])
+
+    def test_of_a_pair_one_end_measures(self):
+        lab = contenders.Lab(Path("bin"), (0, 1), 1.0, 0.1)
+        for name, case, roles in (("ring_1m", SMALL, [("receive", True), ("send", False)]),
+                                  ("ring_both_1m", BOTH, [("echo", False), ("both", True)]),
+                                  ("memif", SMALL, [("receive", True), ("send", False)]),
+                                  ("memif_both", BOTH, [("echo", False), ("both", True)]),
+                                  ("ping_virtio", PING, [("pong", False), ("ping", True)])):
+            with row(name).commands(lab, case) as commands:
+                self.assertEqual([(command.words[1], command.measures) for command in commands], roles)
+
     def test_many_vifs_compete_both_ways_in_both_modes(self):
         chosen = types.SimpleNamespace(rows=rows.chosen("vifs_*"), sizes=(64,), bursts=(32,), vifs=3)
         self.assertEqual([(str(case), [found.name for found in competing]) for case, competing in turns.planned(chosen)],
@@ -142,6 +172,15 @@ class Table(unittest.TestCase):
         self.assertIn("0.90", shown[3])
         self.assertEqual(" ".join(shown[3]).rpartition("0.90 ")[2], ">= 2.5 of memif: not measured; >= 0.8 of raw: met")
 
+
+    def test_both_ways_are_a_part_of_their_own(self):
+        one = compared(SMALL, {row("ring_1m"): one_way(200)})
+        both = compared(BOTH, {row("ring_both_1m"): one_way(100), row("area_both_1m"): one_way(80)})
+        shown = table.text([turns.Result(SMALL, 300, one), turns.Result(BOTH, 300, both)]).splitlines()
+        head = shown.index("") + 1
+        self.assertTrue(shown[head].startswith("both ways") and shown[head].endswith("of raw  goal"))
+        self.assertEqual(shown[head + 1], "64 B, burst 32, both ways (spin 300 ns)")
+        self.assertTrue(shown[head + 3].endswith("0.80"))
 
     def test_each_part_has_its_own_references(self):
         one = compared(SMALL, {row("ring_1m"): one_way(200)})
