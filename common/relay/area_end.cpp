@@ -271,7 +271,9 @@ void AreaEnd::on_watch() {
   if (rings_.out.fault() != area::Fault::none) return fail(area::to_text(rings_.out.fault()));
   // Which ends a standstill; and an event for room may be lost, of a peer that died between its index and it.
   if (waiting_ || rings_.leads() || (standstill_ && rings_.out.consumed() != stands_at_)) wake();
-  switch (progress_.look(rings_.out.consumed(), rings_.out.waiting())) {
+  const bool late = Clock::now() - watch_timer_.expiry() >= stall_;
+  const auto verdict = progress_.look(rings_.out.consumed(), rings_.out.waiting(), late);
+  switch (verdict) {
     case Progress::Verdict::idle:
       if (!rings_.leads()) break;
       // Either end's event for its SWITCH may be lost.
@@ -281,10 +283,11 @@ void AreaEnd::on_watch() {
     case Progress::Verdict::moves:
       moved_ = Clock::now();
       return watch();
+    case Progress::Verdict::late:
     case Progress::Verdict::stands:
       counters_.out.notifies_late.add();
       thread_.notify(out_port_);
-      if (!standstill_) {
+      if (verdict == Progress::Verdict::stands && !standstill_) {
         counters_.out.stalls.add();
         stands_at_ = rings_.out.consumed();
         set_standstill(Standstill{moved_, standstill_cause(rings_.peer_lives())});

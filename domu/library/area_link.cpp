@@ -106,7 +106,8 @@ void AreaLink::tick(Clock::time_point now) {
 // Once a bound, whatever goes through the ring in between.
 void AreaLink::watch(Clock::time_point now) {
   using Verdict = relay::Progress::Verdict;
-  const Verdict verdict = progress_.look(rings_.out.consumed(), rings_.out.waiting());
+  const bool late = watch_due_ && now - *watch_due_ >= stall_;
+  const Verdict verdict = progress_.look(rings_.out.consumed(), rings_.out.waiting(), late);
   // One that waits for room looks again each bound: the event may have died with the other end.
   if (verdict == Verdict::idle && !waiting_ && !rings_.leads()) return watch_due_.reset();
   const bool first = !watch_due_;
@@ -114,10 +115,10 @@ void AreaLink::watch(Clock::time_point now) {
   if (verdict == Verdict::moves) moved_ = now;
   // The event for its SWITCH, or for ours, may be lost.
   const bool switch_late = verdict == Verdict::idle && rings_.leads() && !first;
-  if (verdict != Verdict::stands && !switch_late) return;
+  if (verdict != Verdict::stands && verdict != Verdict::late && !switch_late) return;
   counters_.out.notifies_late.add();
   notify();
-  if (standstill_ || switch_late) return;
+  if (verdict != Verdict::stands || standstill_) return;
   counters_.out.stalls.add();
   stands_at_ = rings_.out.consumed();
   standstill_ = Standstill{moved_, relay::standstill_cause(rings_.peer_lives())};

@@ -190,5 +190,18 @@ TEST(Progress, StandingStillIsSaidOfARingThatIsNotEmptyAndDoesNotMove) {
   EXPECT_EQ(progress.look(80, 16), stands);
 }
 
+TEST(Progress, WhoLooksLateGivesOneMoreBoundOnce) {
+  using enum Progress::Verdict;
+  constexpr bool kLate = true;
+  Progress progress;
+  EXPECT_EQ(progress.look(16, 32, kLate), moves);
+  EXPECT_EQ(progress.look(16, 32, kLate), late) << "both ends were frozen, for all that is known";
+  EXPECT_EQ(progress.look(16, 32, kLate), stands) << "one that is always late says something all the same";
+  EXPECT_EQ(progress.look(32, 48), moves);
+  EXPECT_EQ(progress.look(32, 48, kLate), late) << "it was seen to move since";
+  EXPECT_EQ(progress.look(32, 48), stands);
+  EXPECT_EQ(progress.look(64, 0, kLate), idle);
+}
+
 }  // namespace
 }  // namespace hush::relay
