@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "common/event/irq_affinity.hpp"
+
 namespace hush::event {
 namespace {
 // Events taken in one turn of the loop, so that descriptors and posted work get theirs.
@@ -21,6 +23,17 @@ constexpr unsigned kTurnsPerClock = 4;
 constexpr std::uint64_t kQuietAfter = 4096;
 // Of those, in a round in which nobody had work. Not all: who has work again in a moment would wait for them.
 constexpr std::size_t kQuietPerEmptyRound = 4;
+
+// Opens the channels as a thread of this name: the kernel names their interrupts after who opens the device,
+// and /proc/interrupts shows which data thread they wake.
+Result<xen::EventChannels> open_channels(const std::string& name) {
+  std::optional<Result<xen::EventChannels>> opened;
+  std::thread([&] {
+    pthread_setname_np(pthread_self(), name.c_str());
+    opened = xen::EventChannels::open();
+  }).join();
+  return std::move(*opened);
+}
 
 void pause_processor() {
 #if defined(__x86_64__)
@@ -39,12 +52,13 @@ DataThread::DataThread(std::string name, xen::EventChannels channels, xen::Grant
     : name_(std::move(name)), channels_(std::move(channels)), grants_(std::move(grants)) {}
 
 Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name, std::optional<unsigned> cpu) {
-  auto channels = xen::EventChannels::open();
+  const std::string shown = name.substr(0, 15);
+  auto channels = open_channels(shown);
   if (!channels) return channels.error();
   auto grants = xen::GrantTable::open();
   if (!grants) return grants.error();
-  std::unique_ptr<DataThread> self{
-      new DataThread(name.substr(0, 15), std::move(*channels), std::move(*grants))};
+  std::unique_ptr<DataThread> self{new DataThread(shown, std::move(*channels), std::move(*grants))};
+  self->cpu_ = cpu;
   self->watch_channels();
 
   // Blocked here, inherited by the thread: there is no moment at which it could take a signal.
@@ -53,7 +67,7 @@ Result<std::unique_ptr<DataThread>> DataThread::start(const std::string& name, s
   pthread_sigmask(SIG_SETMASK, &all, &before);
   self->thread_ = std::thread([t = self.get()] { t->run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(self->thread_.native_handle(), self->name_.c_str());
+  pthread_setname_np(self->thread_.native_handle(), shown.c_str());
   if (cpu) {
     cpu_set_t only;
     CPU_ZERO(&only);
@@ -78,16 +92,24 @@ DataThread::~DataThread() {
 
 Result<EvtchnPort> DataThread::bind(DomId peer, EvtchnPort remote, std::function<void()> on_event) {
   auto port = channels_.bind(peer, remote);
-  if (port)
-    bound_.insert_or_assign(port->value, Bound{std::move(on_event), boost::asio::steady_timer(loop_)});
+  if (port) listen_for(*port, std::move(on_event));
   return port;
 }
 
 Result<EvtchnPort> DataThread::alloc_unbound(DomId peer, std::function<void()> on_event) {
   auto port = channels_.alloc_unbound(peer);
-  if (port)
-    bound_.insert_or_assign(port->value, Bound{std::move(on_event), boost::asio::steady_timer(loop_)});
+  if (port) listen_for(*port, std::move(on_event));
   return port;
+}
+
+void DataThread::listen_for(EvtchnPort port, std::function<void()> on_event) {
+  bound_.insert_or_assign(port.value, Bound{std::move(on_event), boost::asio::steady_timer(loop_)});
+  if (!cpu_ || std::exchange(interrupts_spread_, true)) return;
+  // Once for all that are bound in one go.
+  boost::asio::post(loop_, [this] {
+    interrupts_spread_ = false;
+    keep_interrupts_on(*cpu_, name_);
+  });
 }
 
 void DataThread::unbind(EvtchnPort port, std::uint64_t life) {

@@ -64,7 +64,8 @@ class Served {
 class DataThread {
  public:
   // Opens the Xen handles here, so that a missing device node is an error of the caller's, then starts.
-  // name: as ps and top show it, at most 15 characters. cpu: the processor to stay on; none: any.
+  // name: as ps and top show it, and /proc/interrupts for its channels, at most 15 characters. cpu: the
+  // processor to stay on, which takes the channels' interrupts too; none: any.
   static Result<std::unique_ptr<DataThread>> start(const std::string& name, std::optional<unsigned> cpu = {});
   ~DataThread();
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -122,6 +123,7 @@ class DataThread {
     bool masked = false;  // an event came, and nobody has listened since
   };
   void watch_channels();
+  void listen_for(EvtchnPort port, std::function<void()> on_event);
   void run();
   void round();
   void ask_quiet(std::size_t most);
@@ -133,6 +135,8 @@ class DataThread {
   void pay_later();
 
   std::string name_;
+  std::optional<unsigned> cpu_;
+  bool interrupts_spread_ = false;  // of a port that was bound just now
   boost::asio::io_context loop_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{
       loop_.get_executor()};

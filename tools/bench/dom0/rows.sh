@@ -81,8 +81,8 @@ packets="cat /sys/class/net/DEVICE/statistics/tx_packets /sys/class/net/DEVICE/s
 
 counters() {
   local inside outside hush=null
-  inside=$(guest_exec "$guest" "${packets//DEVICE/eth0}; ${sum_interrupts/PATTERN/\"vif0|evtchn:hush-frontd\"}") || return
-  outside=$(bash -c "${packets//DEVICE/$vif}; ${sum_interrupts/PATTERN/\"$vif|evtchn:hush-backd\"}") || return
+  inside=$(guest_exec "$guest" "${packets//DEVICE/eth0}; ${sum_interrupts/PATTERN/\"vif0|evtchn:hush-data\"}") || return
+  outside=$(bash -c "${packets//DEVICE/$vif}; ${sum_interrupts/PATTERN/\"$vif|evtchn:hush-data\"}") || return
   [ "$(back_of "$pair")" = kernel ] || hush=$(hushctl stats --json "$vif" | jq '.[0]')
   jq -n --argjson inside "[${inside//$'\n'/,}]" --argjson outside "[${outside//$'\n'/,}]" --argjson hush "$hush" '
     def side(numbers): {tx_packets: numbers[0], rx_packets: numbers[1], interrupts: numbers[2]};
