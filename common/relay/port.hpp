@@ -44,9 +44,10 @@ struct Tally {
   std::array<std::uint32_t, kDrops> drops{};
   bool dropped = false;
 
-  void passed(std::uint32_t length) {
-    ++packets;
-    bytes += length;
+  // So many frames of this length; at least one.
+  void passed(std::uint32_t length, std::uint64_t frames = 1) {
+    packets += frames;
+    bytes += frames * length;
     longest = std::max(longest, length);
   }
   void drop(Drop why) {
