@@ -37,12 +37,15 @@ void run(const std::string& command) {
   EXPECT_EQ(output(command), "") << command;
 }
 
-// What `ip` says of the interface, the number and the name taken out, and what is left of lifetimes.
+// What `ip` says of the interface, the number and the name taken out, what is left of lifetimes, and whether
+// the kernel still tries whether its own link-local address is somebody else's (a second, or more where the
+// machine has other work).
 std::string shown(const std::string& name) {
   std::string text =
       output("ip address show dev " + name + " | tail -n +2; ip route show table 77; ip route show dev " +
              name + "; ip -6 route show dev " + name + " | grep -v fe80");
   text = std::regex_replace(text, std::regex(name), "IT");
+  text = std::regex_replace(text, std::regex("scope link tentative"), "scope link");
   text = std::regex_replace(text, std::regex("lft [0-9]+sec"), "lft some");
   return std::regex_replace(text, std::regex("expires [0-9]+sec"), "expires");
 }
