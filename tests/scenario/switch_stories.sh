@@ -101,11 +101,11 @@ goes_through() { # goes_through BYTES: so many more, both ways together
   before=$(stat_of vif1.0 "$bytes")
   eventually stat_of vif1.0 "1/($bytes > $before + $1)"
 }
-# ping_throughout SECONDS: guest 1 pings Dom0 each so many seconds, until $pinging is ended. Not a number of times: with -c, ping itself gives up two
-# of its longest round trips after the last one, whatever -W says, and what a busy machine answers later seems lost.
+# ping_throughout SECONDS [N ADDRESS]: guest 1 pings Dom0 (or N the address) each so many seconds, until $pinging is ended. Not a number of times:
+# with -c, ping itself gives up two of its longest round trips after the last one, whatever -W says, and what a busy machine answers later seems lost.
 ping_throughout() {
   : >"$host_logs/ping.log"
-  ip netns exec "$(host_ns 1)" stdbuf -oL ping -D -n -i "$1" 10.7.0.1 >"$host_logs/ping.log" 2>&1 &
+  ip netns exec "$(host_ns "${2:-1}")" stdbuf -oL ping -D -n -i "$1" "${3:-10.7.0.1}" >"$host_logs/ping.log" 2>&1 &
   pinging=$!
 }
 # in_order: each ping up to the last answer was answered, once, in order. For after fifty_more_answers: a ping of before that had no answer by

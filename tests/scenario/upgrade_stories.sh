@@ -7,12 +7,8 @@ backd_pid() { cat "$host_run/backd.lock"; }
 index_of() { in_netns 0 cat /sys/class/net/vif1.0/ifindex; }
 another_answers() { [ "$(backd_pid)" != "$1" ] && host_hushctl list 2>/dev/null | grep -q vif1.0; }
 serves_again() { [ "$(backd_pid)" != "$1" ] && host_hushctl list 2>/dev/null | grep -q Connected; }
-# to_guest: Dom0 pings guest 1, 100 times a second, until no_more_to_guest COUNT: so many answers. Ping is not told the number (ping_throughout).
-to_guest() {
-  : >"$host_logs/ping.log"
-  ip netns exec "$(host_ns 0)" stdbuf -oL ping -i 0.01 10.7.0.2 >"$host_logs/ping.log" 2>&1 &
-  pinging=$!
-}
+# to_guest: Dom0 pings guest 1, 100 times a second, until no_more_to_guest COUNT: so many answers.
+to_guest() { ping_throughout 0.01 0 10.7.0.2; }
 no_more_to_guest() {
   local status=0
   eventually answered "$1" || status=1
